@@ -1,0 +1,46 @@
+"""Edits and changes as data: what was touched, before and after. Nobody calls a panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segstudio.core.annotation import Annotation
+from segstudio.core.category import Category
+from segstudio.core.image import ImageRecord
+
+
+@dataclass(frozen=True)
+class Records:
+    """Rows of a project at one moment."""
+
+    annotations: tuple[Annotation, ...] = ()
+    categories: tuple[Category, ...] = ()
+    images: tuple[ImageRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One undoable change.
+
+    `before` and `after` hold every row that the edit touches, as it was and as it became: a row
+    only in `before` is deleted, one only in `after` is added, one in both is replaced.
+    `image_id` is the image in whose history the edit stands. `text` is what the user reads
+    ("Accept mask"). Images are never added or deleted by an edit, only replaced.
+    """
+
+    text: str
+    image_id: int
+    before: Records
+    after: Records
+
+    def inverted(self) -> Edit:
+        """The edit that undoes this one."""
+        return Edit(self.text, self.image_id, before=self.after, after=self.before)
+
+
+@dataclass(frozen=True)
+class HistoryState:
+    """What can be undone and redone on one image: the texts of the next steps, or None."""
+
+    undo: str | None = None
+    redo: str | None = None

@@ -1,0 +1,277 @@
+"""Masks as COCO run-length encodings of the full image.
+
+The encoding is the one of pycocotools (`cocoapi/common/maskApi.c`): pixels are read column by
+column, `runs` alternates background and foreground lengths and starts with background (which may
+be 0). Work is done on the mask's box, so a small mask on a large photo costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from segstudio.core.errors import BadInputError
+
+BoolArray = npt.NDArray[np.bool_]
+Runs = npt.NDArray[np.int64]
+
+
+class Box(NamedTuple):
+    """Half-open box in image pixels: x0 <= x < x1, y0 <= y < y1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def xywh(self) -> tuple[float, float, float, float]:
+        return self.x0, self.y0, self.x1 - self.x0, self.y1 - self.y0
+
+
+class Mask:
+    """A (H, W) bool mask, stored as runs. Immutable; equal masks compare and hash equal."""
+
+    __slots__ = ("__dict__", "_runs", "size")
+
+    def __init__(self, size: tuple[int, int], runs: Runs) -> None:
+        """Take canonical `runs`: int64, no zero run but the first, summing to H * W."""
+        self.size = size
+        self._runs = runs
+        self._runs.flags.writeable = False
+
+    # -- making ---------------------------------------------------------------------------------
+
+    @classmethod
+    def empty(cls, size: tuple[int, int]) -> Mask:
+        return cls(size, np.array([size[0] * size[1]], dtype=np.int64))
+
+    @classmethod
+    def from_array(cls, array: npt.NDArray[np.generic]) -> Mask:
+        """Encode an (H, W) array; non-zero is foreground."""
+        height, width = array.shape
+        return cls.from_crop(array, (0, 0), (int(height), int(width)))
+
+    @classmethod
+    def from_crop(
+        cls, crop: npt.NDArray[np.generic], origin: tuple[int, int], size: tuple[int, int]
+    ) -> Mask:
+        """Encode a (h, w) crop whose top left pixel is at `origin` (x, y) of an image of `size`.
+
+        Raises ValueError if the crop does not lie inside the image.
+        """
+        (height, width), (x0, y0), (rows, columns) = size, origin, crop.shape
+        if x0 < 0 or y0 < 0 or x0 + columns > width or y0 + rows > height:
+            raise ValueError("the crop does not lie inside the image")
+        # One background row below each column keeps a run from leaking into the next column.
+        padded = np.zeros((columns, rows + 1), dtype=np.int8)
+        padded[:, :rows] = (crop != 0).T
+        flat = padded.ravel()
+        edges = np.flatnonzero(np.diff(flat, prepend=np.int8(0)))
+        column, row = np.divmod(edges, rows + 1)
+        positions = (x0 + column) * height + y0 + row
+        starts, ends = positions[0::2], positions[1::2]
+        return cls._from_intervals(starts, ends, size)
+
+    @classmethod
+    def _from_intervals(cls, starts: Runs, ends: Runs, size: tuple[int, int]) -> Mask:
+        """Build from sorted, disjoint foreground intervals of column-major pixel indices."""
+        joined = ends[:-1] == starts[1:]
+        bounds = np.empty(0, dtype=np.int64)
+        if len(starts):
+            keep_start = np.concatenate(([True], ~joined))
+            keep_end = np.concatenate((~joined, [True]))
+            bounds = np.stack((starts[keep_start], ends[keep_end]), axis=1).ravel()
+        total = size[0] * size[1]
+        runs = np.diff(np.concatenate(([0], bounds, [total]))).astype(np.int64)
+        return cls(size, runs[:-1] if len(runs) > 1 and runs[-1] == 0 else runs)
+
+    @classmethod
+    def from_coco(cls, size: Sequence[int], counts: bytes | str | Sequence[int]) -> Mask:
+        """Read COCO's `size` [H, W] and `counts` (compressed text or a list of run lengths).
+
+        Raises BadInputError if the counts do not describe a mask of that size.
+        """
+        height, width = int(size[0]), int(size[1])
+        if isinstance(counts, str | bytes):
+            runs = _decompress(counts.encode("latin-1") if isinstance(counts, str) else counts)
+        else:
+            runs = np.asarray(counts, dtype=np.int64)
+        if height < 0 or width < 0 or runs.ndim != 1 or np.any(runs < 0):
+            raise BadInputError("A mask's run lengths are negative or malformed.")
+        if int(runs.sum()) != height * width:
+            raise BadInputError(
+                f"A mask's run lengths add up to {int(runs.sum())} pixels "
+                f"where its image has {height * width}."
+            )
+        ends = np.cumsum(runs)
+        if len(ends) % 2:
+            ends = np.append(ends, ends[-1])
+        starts, stops = ends[0::2], ends[1::2]
+        filled = stops > starts
+        return cls._from_intervals(starts[filled], stops[filled], (height, width))
+
+    # -- reading --------------------------------------------------------------------------------
+
+    @property
+    def runs(self) -> Runs:
+        """(N,) int64 run lengths, background first; read-only."""
+        return self._runs
+
+    def _intervals(self) -> tuple[Runs, Runs]:
+        bounds = np.cumsum(self._runs)
+        ends = bounds[1::2]
+        return bounds[0::2][: len(ends)], ends
+
+    @cached_property
+    def area(self) -> int:
+        """Number of foreground pixels."""
+        return int(self._runs[1::2].sum())
+
+    @cached_property
+    def box(self) -> Box:
+        """Smallest half-open box around the foreground; (0, 0, 0, 0) for an empty mask."""
+        starts, ends = self._intervals()
+        if not len(starts):
+            return Box(0, 0, 0, 0)
+        height = self.size[0]
+        first, top = np.divmod(starts, height)
+        last, bottom = np.divmod(ends - 1, height)
+        spans = bool(np.any(first != last))
+        y0, y1 = (0, height) if spans else (int(top.min()), int(bottom.max()) + 1)
+        return Box(int(first[0]), y0, int(last[-1]) + 1, y1)
+
+    @property
+    def bbox(self) -> tuple[float, float, float, float]:
+        """COCO bbox (x, y, w, h)."""
+        return self.box.xywh
+
+    @cached_property
+    def counts(self) -> bytes:
+        """COCO compressed counts, byte for byte what pycocotools writes."""
+        return _compress(self._runs)
+
+    def to_coco(self) -> dict[str, object]:
+        """`{"size": [H, W], "counts": text}` as COCO JSON holds it."""
+        return {"size": list(self.size), "counts": self.counts.decode("ascii")}
+
+    def to_array(self) -> BoolArray:
+        """(H, W) bool, C-contiguous."""
+        height, width = self.size
+        return self.crop(0, 0, width, height)
+
+    def crop(self, x0: int, y0: int, x1: int, y1: int) -> BoolArray:
+        """(y1 - y0, x1 - x0) bool of that half-open part of the image, which must lie inside."""
+        height = self.size[0]
+        starts, ends = self._intervals()
+        low, high = x0 * height, x1 * height
+        first = int(np.searchsorted(ends, low, side="right"))
+        stop = int(np.searchsorted(starts, high, side="left"))
+        starts = np.clip(starts[first:stop], low, high) - low
+        ends = np.clip(ends[first:stop], low, high) - low
+        steps = np.zeros(high - low + 1, dtype=np.int8)
+        steps[starts] += 1
+        steps[ends] -= 1
+        columns = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
+        return np.ascontiguousarray(columns.reshape(x1 - x0, height)[:, y0:y1].T)
+
+    def box_crop(self) -> tuple[BoolArray, tuple[int, int]]:
+        """The mask inside its own box, and the box's top left pixel (x, y)."""
+        x0, y0, x1, y1 = (int(value) for value in self.box)
+        return self.crop(x0, y0, x1, y1), (x0, y0)
+
+    def contains(self, x: float, y: float) -> bool:
+        """Whether the pixel under image position (x, y) is foreground."""
+        height, width = self.size
+        if not (0 <= x < width and 0 <= y < height):
+            return False
+        index = int(x) * height + int(y)
+        return bool(np.searchsorted(np.cumsum(self._runs), index, side="right") % 2)
+
+    # -- combining ------------------------------------------------------------------------------
+
+    def union(self, other: Mask) -> Mask:
+        return self._combine(other, at_least=1)
+
+    def intersect(self, other: Mask) -> Mask:
+        return self._combine(other, at_least=2)
+
+    def subtract(self, other: Mask) -> Mask:
+        return self.intersect(other.inverted())
+
+    def inverted(self) -> Mask:
+        runs = self._runs
+        return Mask(self.size, runs[1:].copy() if runs[0] == 0 else np.concatenate(([0], runs)))
+
+    def _combine(self, other: Mask, at_least: int) -> Mask:
+        if self.size != other.size:
+            raise ValueError(f"masks of different images: {self.size} and {other.size}")
+        (starts_a, ends_a), (starts_b, ends_b) = self._intervals(), other._intervals()
+        positions = np.concatenate((starts_a, starts_b, ends_a, ends_b))
+        steps = np.ones(len(positions), dtype=np.int64)
+        steps[len(starts_a) + len(starts_b) :] = -1
+        order = np.argsort(positions, kind="stable")
+        positions, depth = positions[order], np.cumsum(steps[order])
+        last = np.append(positions[1:] != positions[:-1], True)[: len(positions)]
+        positions, inside = positions[last], depth[last] >= at_least
+        changed = np.diff(inside, prepend=False)
+        bounds = positions[changed]
+        return Mask._from_intervals(bounds[0::2], bounds[1::2], self.size)
+
+    def iou(self, other: Mask) -> float:
+        """Intersection over union; 1.0 for two empty masks."""
+        shared = self.intersect(other).area
+        joint = self.area + other.area - shared
+        return shared / joint if joint else 1.0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mask):
+            return NotImplemented
+        return self.size == other.size and np.array_equal(self._runs, other._runs)
+
+    def __hash__(self) -> int:
+        return hash((self.size, self._runs.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"Mask(size={self.size}, area={self.area})"
+
+
+def _compress(runs: Runs) -> bytes:
+    """COCO's text: difference to the run two before, then 5 bits a character, least first."""
+    values = runs.copy()
+    values[3:] -= runs[1:-2]
+    digits = []
+    running = np.ones(len(values), dtype=bool)
+    while running.any():
+        digit = values & 31
+        values >>= 5
+        more = np.where(digit & 16, values != -1, values != 0)
+        digits.append(np.where(running, digit + 32 * more + 48, 0))
+        running = running & more
+    if not digits:
+        return b""
+    table = np.stack(digits, axis=1).astype(np.uint8).ravel()
+    return table[table != 0].tobytes()
+
+
+def _decompress(text: bytes) -> Runs:
+    codes = np.frombuffer(text, dtype=np.uint8).astype(np.int64) - 48
+    if np.any((codes < 0) | (codes > 63)) or (len(codes) and codes[-1] & 32):
+        raise BadInputError("A mask's compressed run lengths hold characters that COCO does not.")
+    last = (codes & 32) == 0
+    group = np.concatenate(([0], np.cumsum(last)[:-1])) if len(codes) else codes
+    first = np.concatenate(([0], np.flatnonzero(last)[:-1] + 1)) if len(codes) else codes
+    place = np.arange(len(codes)) - first[group]
+    if len(codes) and int(place.max()) > 11:
+        raise BadInputError("A mask's compressed run lengths are larger than any image.")
+    values = np.zeros(int(last.sum()), dtype=np.int64)
+    np.add.at(values, group, (codes & 31) << (5 * place))
+    negative = (codes[last] & 16) != 0
+    values[negative] -= np.int64(1) << (5 * (place[last][negative] + 1))
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values

@@ -1,0 +1,53 @@
+"""Model cards: what may be said of a model without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from segstudio.models.prompt.contract import PromptModel
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A published checkpoint, pinned: its name on disk, URL, size in bytes and SHA-256 (hex)."""
+
+    name: str
+    url: str
+    size: int
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model before it is a network.
+
+    `accepts` holds "point", "box" and "prior" as the model takes them. `weights` is None for a
+    model that needs no file. `loader` names the function that loads it, as "module:function"; it
+    takes the weights' path (or None) and a device name and returns the model.
+    """
+
+    key: str
+    title: str
+    description: str
+    accepts: frozenset[str]
+    weights: WeightsFile | None
+    loader: str
+
+    def load(self, weights: Path | None, device: str) -> PromptModel:
+        """Import the model's code and load it on `device` ("cpu", "cuda", "mps").
+
+        `weights` is a verified file (see `models.weights.ensure`), None where the card has none.
+        Raises WeightsError if the file is not this model's, DeviceError if the device refuses.
+        """
+        module, function = self.loader.split(":")
+        load = cast(
+            "Callable[[ModelCard, Path | None, str], PromptModel]",
+            getattr(import_module(module), function),
+        )
+        return load(self, weights, device)

@@ -1,0 +1,31 @@
+"""Fixtures that every test may use. Nothing here touches the user's own folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Settings, caches and weights of each test live in a folder of its own."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGSTUDIO_HOME", str(home))
+        patch.delenv("SEGSTUDIO_WEIGHTS", raising=False)
+        yield home
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """Real images and labels that are not part of the project; the test skips without them."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SEGSTUDIO_TEST_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder}; name its folder in SEGSTUDIO_TEST_DATA")
+    return folder
