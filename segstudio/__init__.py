@@ -1,0 +1,1 @@
+"""SegStudio: point-and-click segmentation and dataset building on the desktop."""
