@@ -1,0 +1,34 @@
+"""Every command. Adding one is one file and one row here.
+
+A command's module has two functions:
+
+`add_arguments(parser: argparse.ArgumentParser) -> None` declares its arguments (`--json` is
+already there), and `run(arguments: argparse.Namespace, output: Output) -> int` does the work and
+returns the exit status. The module is imported when its command is the one asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command's name, its line in the help, and the module that has it."""
+
+    name: str
+    help: str
+    module: str
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("new", "make a project of a folder of images", "segstudio.cli.new"),
+    Command("export", "write a project's annotations in a format", "segstudio.cli.export"),
+    Command("embed", "fill the embedding cache", "segstudio.cli.embed"),
+    Command("segment", "one mask from points and a box", "segstudio.cli.segment"),
+    Command("everything", "masks of everything, as SA-1B JSON", "segstudio.cli.everything"),
+    Command("superpixels", "SLIC superpixels of an image", "segstudio.cli.superpixels"),
+    Command("models", "list, pull, verify or locate models", "segstudio.cli.models"),
+    Command("info", "counts, categories, states, integrity", "segstudio.cli.info"),
+    Command("doctor", "what this machine has and what is missing", "segstudio.cli.doctor"),
+)
