@@ -26,10 +26,10 @@ def main(argv: Sequence[str]) -> int:
         _front_page().parse_args(arguments)
         _front_page().print_help()
         return 0
-    for command in COMMANDS:
-        if command.name == arguments[0]:
-            return _run(command, arguments[1:])
-    _unknown(arguments[0])
+    command = next((command for command in COMMANDS if command.name == arguments[0]), None)
+    if command is None:
+        _unknown(arguments[0])
+    return _run(command, arguments[1:])
 
 
 def parser_of(command: Command) -> argparse.ArgumentParser:
