@@ -37,7 +37,8 @@ from segstudio.core.image import Rgb8, RgbImage
 DEFAULT_MAX_PIXELS = 500_000_000
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .tif .tiff .bmp .gif .webp .ppm .pgm .pbm .pnm".split()
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff"}
+    | {".bmp", ".gif", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"}
 )
 
 _FORMATS = "JPEG, PNG, TIFF, BMP, GIF, WebP or PPM"
