@@ -1,1 +1,1 @@
-"""."""
+"""Project files: the only room with SQL. `store.project.ProjectStore` is its door."""

@@ -1,0 +1,231 @@
+"""Records of `core` to rows and JSON, and back. Equal records give equal rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from segstudio.core.annotation import Annotation, Stage
+from segstudio.core.category import Category
+from segstudio.core.changes import Edit, Records
+from segstudio.core.errors import SegStudioError, StorageError
+from segstudio.core.image import ImageRecord, ImageState
+from segstudio.core.mask import Mask
+from segstudio.core.prompt import Prompt
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """An image that is to be added: what `ImageRecord` holds, before it has an id."""
+
+    path: str
+    width: int
+    height: int
+    sha256: str
+    state: ImageState = ImageState.TODO
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One import, export, batch or training; `progress` is what a restart resumes from."""
+
+    id: int
+    kind: str
+    parameters: Any
+    progress: Any
+    result: Any
+    started_at: float
+    finished_at: float | None
+
+
+def to_json(value: object) -> str:
+    """Compact JSON. Raises StorageError for what JSON cannot hold (objects, NaN)."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StorageError(f"A value cannot be stored in the project: {error}.") from error
+
+
+def _finite(value: float | None, what: str) -> float | None:
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        raise StorageError(f"An annotation's {what} is not a finite number and cannot be stored.")
+    return float(value)
+
+
+def read(decode: Callable[[Mapping[Any, Any]], T], row: Mapping[Any, Any], what: str) -> T:
+    """`decode(row)`; raises StorageError where the stored row makes no sense."""
+    try:
+        return decode(row)
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, SegStudioError) as error:
+        number = row.get("id", "?")
+        raise StorageError(
+            f"The project file is damaged: {what} {number} cannot be read ({error}); "
+            "go back to a copy, or delete what is damaged."
+        ) from error
+
+
+# -- images and categories ---------------------------------------------------------------------
+
+
+def image_row(record: ImageRecord) -> Row:
+    return {"id": int(record.id), **new_image_row(record)}
+
+
+def new_image_row(record: ImageRecord | NewImage) -> Row:
+    return {
+        "path": record.path,
+        "width": int(record.width),
+        "height": int(record.height),
+        "sha256": record.sha256,
+        "state": str(record.state),
+        "split": record.split,
+    }
+
+
+def image_record(row: Mapping[Any, Any]) -> ImageRecord:
+    return ImageRecord(
+        id=int(row["id"]),
+        path=str(row["path"]),
+        width=int(row["width"]),
+        height=int(row["height"]),
+        sha256=str(row["sha256"]),
+        state=ImageState(row["state"]),
+        split=str(row["split"]),
+    )
+
+
+def category_row(record: Category) -> Row:
+    return {
+        "id": int(record.id),
+        "name": record.name,
+        "colour": record.colour,
+        "supercategory": record.supercategory,
+        "isthing": bool(record.isthing),
+        "key": record.key,
+    }
+
+
+def category_record(row: Mapping[Any, Any]) -> Category:
+    return Category(
+        id=int(row["id"]),
+        name=str(row["name"]),
+        colour=str(row["colour"]),
+        supercategory=str(row["supercategory"]),
+        isthing=bool(row["isthing"]),
+        key=str(row["key"]),
+    )
+
+
+# -- annotations -------------------------------------------------------------------------------
+
+
+def annotation_row(record: Annotation) -> Row:
+    mask, bbox = record.mask, record.mask.bbox
+    return {
+        "id": int(record.id),
+        "image_id": int(record.image_id),
+        "category_id": int(record.category_id),
+        "mask_height": int(mask.size[0]),
+        "mask_width": int(mask.size[1]),
+        "counts": mask.counts,
+        "area": mask.area,
+        "bbox_x": float(bbox[0]),
+        "bbox_y": float(bbox[1]),
+        "bbox_w": float(bbox[2]),
+        "bbox_h": float(bbox[3]),
+        "z_order": int(record.z_order),
+        "iscrowd": bool(record.iscrowd),
+        "attributes": to_json(dict(record.attributes)),
+        "stage": str(record.stage),
+        "tool": record.tool,
+        "model_key": record.model_key,
+        "prompt": None if record.prompt is None else to_json(record.prompt.to_json()),
+        "predicted_iou": _finite(record.predicted_iou, "predicted IoU"),
+        "stability": _finite(record.stability, "stability"),
+        "seconds": _finite(record.seconds, "time spent"),
+        "review": record.review,
+        "created_at": _finite(record.created_at, "time of making"),
+        "updated_at": _finite(record.updated_at, "time of change"),
+    }
+
+
+def annotation_record(row: Mapping[Any, Any]) -> Annotation:
+    prompt = row["prompt"]
+    return Annotation(
+        id=int(row["id"]),
+        image_id=int(row["image_id"]),
+        category_id=int(row["category_id"]),
+        mask=Mask.from_coco((row["mask_height"], row["mask_width"]), row["counts"]),
+        z_order=int(row["z_order"]),
+        iscrowd=bool(row["iscrowd"]),
+        attributes=json.loads(row["attributes"]),
+        stage=Stage(row["stage"]),
+        tool=str(row["tool"]),
+        model_key=str(row["model_key"]),
+        prompt=None if prompt is None else Prompt.from_json(json.loads(prompt)),
+        predicted_iou=row["predicted_iou"],
+        stability=row["stability"],
+        seconds=float(row["seconds"]),
+        review=str(row["review"]),
+        created_at=float(row["created_at"]),
+        updated_at=float(row["updated_at"]),
+    )
+
+
+# -- edits -------------------------------------------------------------------------------------
+
+
+def records_json(records: Records) -> str:
+    """The rows of `records` as one JSON object; masks as COCO text."""
+    return to_json(
+        {
+            "annotations": [_without_bytes(annotation_row(a)) for a in records.annotations],
+            "categories": [category_row(record) for record in records.categories],
+            "images": [image_row(record) for record in records.images],
+        }
+    )
+
+
+def _without_bytes(row: Row) -> Row:
+    return {**row, "counts": row["counts"].decode("ascii")}
+
+
+def records_from_json(text: str) -> Records:
+    """The inverse of `records_json`."""
+    data = json.loads(text)
+    return Records(
+        annotations=tuple(annotation_record(row) for row in data["annotations"]),
+        categories=tuple(category_record(row) for row in data["categories"]),
+        images=tuple(image_record(row) for row in data["images"]),
+    )
+
+
+def edit_record(row: Mapping[Any, Any]) -> Edit:
+    """The edit of a ledger row; its image is 0 where it stands in the project's own history."""
+    return Edit(
+        text=str(row["text"]),
+        image_id=int(row["image_id"] or 0),
+        before=records_from_json(row["before"]),
+        after=records_from_json(row["after"]),
+    )
+
+
+def run_record(row: Mapping[Any, Any]) -> RunRecord:
+    return RunRecord(
+        id=int(row["id"]),
+        kind=str(row["kind"]),
+        parameters=json.loads(row["parameters"]),
+        progress=None if row["progress"] is None else json.loads(row["progress"]),
+        result=None if row["result"] is None else json.loads(row["result"]),
+        started_at=float(row["started_at"]),
+        finished_at=None if row["finished_at"] is None else float(row["finished_at"]),
+    )

@@ -1,0 +1,123 @@
+"""The tables of a project file, at the newest schema version.
+
+Plain SQL types only, so that the same tables serve PostgreSQL. Times are seconds since 1970 (UTC).
+JSON is compact text, as written by `store.codec`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = 2
+
+metadata = MetaData()
+
+# Values are JSON. Keys: schema_version, name, images_dir, next_annotation_id, next_category_id,
+# and "setting:NAME" for the settings of the project.
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+image = Table(
+    "image",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("path", Text, nullable=False, unique=True),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("split", Text, nullable=False),
+    Column("added_at", Double, nullable=False),
+)
+
+category = Table(
+    "category",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("colour", Text, nullable=False),
+    Column("supercategory", Text, nullable=False),
+    Column("isthing", Boolean, nullable=False),
+    Column("key", Text, nullable=False),
+)
+
+# `counts` is COCO's compressed text, column by column; area and bbox (x, y, w, h) repeat what it
+# says, so that lists and statistics need not decode it.
+annotation = Table(
+    "annotation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("image_id", ForeignKey("image.id"), nullable=False),
+    Column("category_id", ForeignKey("category.id"), nullable=False),
+    Column("mask_height", Integer, nullable=False),
+    Column("mask_width", Integer, nullable=False),
+    Column("counts", LargeBinary, nullable=False),
+    Column("area", Integer, nullable=False),
+    Column("bbox_x", Double, nullable=False),
+    Column("bbox_y", Double, nullable=False),
+    Column("bbox_w", Double, nullable=False),
+    Column("bbox_h", Double, nullable=False),
+    Column("z_order", Integer, nullable=False),
+    Column("iscrowd", Boolean, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("model_key", Text, nullable=False),
+    Column("prompt", Text),
+    Column("predicted_iou", Double),
+    Column("stability", Double),
+    Column("seconds", Double, nullable=False),
+    Column("review", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("annotation_by_image", "image_id", "z_order", "id"),
+    Index("annotation_by_category", "category_id"),
+)
+
+# The ledger: rows are added and their state changes, but none is ever deleted. `state` is done,
+# undone, or dropped (undone, then overtaken by another edit). An edit of the project itself, in
+# no image's history, has no image.
+edit = Table(
+    "edit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("image_id", ForeignKey("image.id")),
+    Column("sequence", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_user", Text),
+    Column("state_at", Double),
+    Index("edit_by_image", "image_id", "sequence", unique=True),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("progress", Text),
+    Column("result", Text),
+    Column("user", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("finished_at", Double),
+)
