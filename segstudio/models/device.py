@@ -1,0 +1,106 @@
+"""The devices that torch can compute on here. Torch is imported only when one is asked for."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+
+from segstudio.core.errors import DeviceError
+
+DEVICES = ("cpu", "cuda", "mps")
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """One device. `key` is what `choose_device` takes.
+
+    `memory_bytes` is its memory (0: not known); `detail` is a word on its kind, "2 threads" or
+    "compute capability 8.6".
+    """
+
+    key: str
+    name: str
+    memory_bytes: int
+    detail: str
+
+
+def available_devices() -> list[DeviceInfo]:
+    """Every device that works, the fastest first; the CPU is always there and is the last."""
+    found = [*_cuda_devices(), *_mps_devices()]
+    return [*found, _cpu()]
+
+
+def choose_device(wanted: str = AUTO) -> str:
+    """The key of the device to compute on.
+
+    "auto" takes the first of `available_devices`. Raises DeviceError if the one asked for does
+    not exist, or exists but cannot compute.
+    """
+    if wanted == "cpu":
+        return wanted
+    available = [device.key for device in available_devices()]
+    if wanted == AUTO:
+        return available[0]
+    if wanted in available:
+        return wanted
+    if wanted.partition(":")[0] not in DEVICES:
+        raise DeviceError(
+            f"There is no device {wanted!r}; choose {AUTO} or one of {', '.join(available)}."
+        )
+    raise DeviceError(
+        f"The device {wanted!r} is not usable here; choose {AUTO} or one of "
+        f"{', '.join(available)}. `segstudio doctor` tells what this machine has."
+    )
+
+
+def _cpu() -> DeviceInfo:
+    import torch  # noqa: PLC0415 - takes a second, and most commands never need it
+
+    threads = torch.get_num_threads()
+    plural = "" if threads == 1 else "s"
+    name = platform.processor() or platform.machine() or "CPU"
+    return DeviceInfo("cpu", name, _main_memory(), f"{threads} thread{plural}")
+
+
+def _main_memory() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on this system
+        return 0
+
+
+def _cuda_devices() -> list[DeviceInfo]:
+    """The first is "cuda", further ones "cuda:1" and so on."""
+    import torch  # noqa: PLC0415 - see _cpu
+
+    if not torch.cuda.is_available():
+        return []
+    found = []
+    for index in range(torch.cuda.device_count()):
+        key = f"cuda:{index}" if index else "cuda"
+        if not _computes(key):
+            continue
+        properties = torch.cuda.get_device_properties(index)
+        detail = f"compute capability {properties.major}.{properties.minor}"
+        found.append(DeviceInfo(key, properties.name, int(properties.total_memory), detail))
+    return found
+
+
+def _mps_devices() -> list[DeviceInfo]:
+    import torch  # noqa: PLC0415 - see _cpu
+
+    if not torch.backends.mps.is_available() or not _computes("mps"):
+        return []
+    return [DeviceInfo("mps", "Apple GPU", _main_memory(), "shares the main memory")]
+
+
+def _computes(key: str) -> bool:
+    """Whether the smallest sum works: a driver or card that torch no longer knows fails here."""
+    import torch  # noqa: PLC0415 - see _cpu
+
+    try:
+        return bool((torch.ones(2, device=key) + 1).sum().item() == 4)
+    except (RuntimeError, AssertionError):
+        return False

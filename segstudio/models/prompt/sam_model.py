@@ -1,0 +1,208 @@
+"""Segment Anything as a prompt model: Kirillov et al. 2023, "Segment Anything" (ICCV).
+
+The prompt encoder and mask decoder are those of the `segment-anything` package; masks, scores and
+embeddings equal its `SamPredictor`'s up to float32 rounding (measured: embeddings and logits
+bit-equal on the CPU at the same batch size).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segstudio.core.errors import BadInputError
+from segstudio.core.image import RgbImage
+from segstudio.core.progress import CancelToken, ProgressSink
+from segstudio.core.prompt import Candidates, Embedding, Prompt
+from segstudio.models.card import ModelCard
+from segstudio.models.device import choose_device
+from segstudio.models.prompt.checkpoint import load_network
+from segstudio.models.prompt.contract import EverythingSettings
+from segstudio.models.prompt.everything import segment_everything
+from segstudio.models.prompt.frame import SIDE, ModelFrame
+from segstudio.models.prompt.memory import memory_errors
+from segstudio.models.prompt.sam_masks import candidate, cut
+from segstudio.models.weights import file_sha256, missing_weights
+
+# Raised by one whenever `encode` changes what it feeds the encoder; old embeddings then miss.
+PREPROCESSING = "p1"
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)  # ImageNet's, as in SAM's training
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+IMAGE_EMBEDDING = "image_embedding"
+
+
+def load_sam(
+    build: Callable[[], Any], card: ModelCard, weights: Path | None, device: str
+) -> SamModel:
+    """Fill the network that `build` makes from `weights`; raises what `ModelCard.load` says."""
+    if weights is None:
+        raise missing_weights(card)
+    device = choose_device(device)
+    return SamModel(card, device, load_network(build, card, weights, device), file_sha256(weights))
+
+
+class SamModel:
+    """One loaded network of the SAM family. Calls remember nothing.
+
+    Embeddings hold one array, "image_embedding": (1, 256, 64, 64) float32.
+    """
+
+    def __init__(self, card: ModelCard, device: str, network: Any, weights_sha256: str) -> None:
+        self.card = card
+        self.device = device
+        self._network = network
+        self._model_key = f"{card.key}-{weights_sha256[:12]}-{PREPROCESSING}"
+        with torch.inference_mode():
+            # Depends on the weights only.
+            self._dense_pe: Tensor = network.prompt_encoder.get_dense_pe()
+
+    @property
+    def model_key(self) -> str:
+        return self._model_key
+
+    def encode(self, image: RgbImage, cancel: CancelToken) -> Embedding:
+        cancel.check()
+        resized = ModelFrame(image.size).resize(image.pixels)
+        with memory_errors(self.device), torch.inference_mode():
+            x = torch.from_numpy(resized.copy()).to(self.device).permute(2, 0, 1)[None]
+            mean, std = (
+                torch.tensor(values, device=self.device).view(3, 1, 1)
+                for values in (PIXEL_MEAN, PIXEL_STD)
+            )
+            x = (x - mean) / std
+            x = functional.pad(x, (0, SIDE - x.shape[3], 0, SIDE - x.shape[2]))
+            with _checked_between_blocks(self._network.image_encoder, cancel):
+                features = self._network.image_encoder(x)
+            array = np.ascontiguousarray(features.cpu().numpy())
+        cancel.check()
+        return Embedding(self.model_key, image.key, image.size, {IMAGE_EMBEDDING: array})
+
+    def predict(self, embedding: Embedding, prompt: Prompt) -> Candidates:
+        """The masks for one prompt, in the decoder's order.
+
+        A single point is ambiguous (part, object, group), so it gets SAM's three masks. More
+        than that gets the one mask of SAM's fourth output: in training only that one saw several
+        prompts, and the three others' predicted IoU means nothing there.
+        """
+        features = self._features(embedding)
+        if not prompt:
+            return Candidates((), self.model_key)
+        frame = ModelFrame(embedding.image_size)
+        ambiguous = len(prompt.points) == 1 and prompt.box is None and prompt.prior is None
+        with memory_errors(self.device), torch.inference_mode():
+            sparse, dense = self._encode_prompt(prompt, frame)
+            logits, ious = self._decode(features, sparse, dense, multimask=ambiguous)
+            items = []
+            for index, predicted_iou in enumerate(ious[0].tolist()):
+                mask, stability = cut(logits[0, index].cpu(), frame)
+                items.append(candidate(mask, predicted_iou, float(stability)))
+        return Candidates(tuple(items), self.model_key)
+
+    def everything(
+        self,
+        embedding: Embedding,
+        settings: EverythingSettings,
+        report: ProgressSink,
+        cancel: CancelToken,
+    ) -> Candidates:
+        features = self._features(embedding)
+
+        def decode(points: npt.NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+            sparse, dense = self._encode_points(points)
+            return self._decode(features, sparse, dense, multimask=True)
+
+        with memory_errors(self.device), torch.inference_mode():
+            found = segment_everything(
+                decode, ModelFrame(embedding.image_size), settings, report, cancel
+            )
+        return Candidates(found, self.model_key)
+
+    # -- the network ----------------------------------------------------------------------------
+
+    def _features(self, embedding: Embedding) -> Tensor:
+        """(1, 256, 64, 64) on the device."""
+        if embedding.model_key != self.model_key:
+            raise ValueError(f"an embedding of {embedding.model_key} was given to {self.model_key}")
+        array = embedding.arrays[IMAGE_EMBEDDING]
+        # Torch wants to own what it may write to; a cached file may be mapped read-only.
+        owned = array if array.flags.writeable else array.copy()
+        with memory_errors(self.device):
+            return torch.from_numpy(owned).to(self.device)
+
+    def _encode_prompt(self, prompt: Prompt, frame: ModelFrame) -> tuple[Tensor, Tensor]:
+        xy = np.asarray(prompt.points, dtype=np.float64).reshape(-1, 2)
+        corners = np.asarray(prompt.box or (), dtype=np.float64)
+        if not (np.isfinite(xy).all() and np.isfinite(corners).all()):
+            raise BadInputError("A prompt's coordinates must be finite numbers.")
+        points = boxes = masks = None
+        if prompt.points:
+            labels = torch.tensor([prompt.labels], dtype=torch.int, device=self.device)
+            points = (self._tensor(frame.to_model(xy)[None]), labels)
+        if prompt.box is not None:
+            boxes = self._tensor(frame.box_to_model(prompt.box)[None])
+        if prompt.prior is not None:
+            if prompt.prior.size != frame.image_size:
+                raise ValueError("the prior mask is of an image of another size")
+            masks = self._tensor(frame.prior_logits(prompt.prior)[None, None])
+        return self._prompt_embeddings(points, boxes, masks)
+
+    def _encode_points(self, points: npt.NDArray[np.floating[Any]]) -> tuple[Tensor, Tensor]:
+        """A batch of prompts of one foreground point each; `points` is (B, 2), model frame."""
+        labels = torch.ones((len(points), 1), dtype=torch.int, device=self.device)
+        if self.device == "mps":  # has no float64, in which the official generator starts
+            points = points.astype(np.float32)
+        coordinates = torch.from_numpy(points[:, None]).to(self.device)
+        return self._prompt_embeddings((coordinates, labels), None, None)
+
+    def _prompt_embeddings(
+        self, points: tuple[Tensor, Tensor] | None, boxes: Tensor | None, masks: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Sparse (B, N, 256) and dense (B, 256, 64, 64) prompt embeddings."""
+        sparse, dense = self._network.prompt_encoder(points=points, boxes=boxes, masks=masks)
+        return sparse, dense
+
+    def _tensor(self, values: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(self.device)
+
+    def _decode(
+        self, features: Tensor, sparse: Tensor, dense: Tensor, *, multimask: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, K, 256, 256) and predicted IoU (B, K); K is 3 with `multimask`, else 1."""
+        logits, ious = self._network.mask_decoder(
+            image_embeddings=features,
+            image_pe=self._dense_pe,
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=multimask,
+        )
+        return logits, ious
+
+
+@contextmanager
+def _checked_between_blocks(encoder: nn.Module, cancel: CancelToken) -> Iterator[None]:
+    """Look at `cancel` before every block, as a large encoder takes minutes on a CPU."""
+
+    def look(*_: object) -> None:
+        cancel.check()
+
+    hooks = [
+        block.register_forward_pre_hook(look)
+        for blocks in encoder.modules()
+        if isinstance(blocks, nn.ModuleList)
+        for block in blocks
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
