@@ -95,6 +95,12 @@ def read_size(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int,
         return height, width
 
 
+def read_orientation(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
+    """How EXIF turns the stored pixels, 1 (not at all) to 8; the same errors as `read_image`."""
+    with _opened(path, max_pixels) as image:
+        return _size_and_orientation(image)[1]
+
+
 def thumbnail(path: Path, side: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Rgb8:
     """(h, w, 3) uint8 RGB, upright, longest side at most `side` (never enlarged).
 

@@ -1,0 +1,131 @@
+"""The contract of export formats, and options that declare themselves to dialogs and the CLI."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from segstudio.core.progress import CancelToken, ProgressSink
+from segstudio.core.project_view import ProjectView
+
+
+@dataclass(frozen=True)
+class DeclaredOption:
+    """One row of an options dialog: `kind` is bool, int or str; `choices` (str only) may be empty.
+
+    `minimum` and `maximum` bound an int, both inclusive.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    label: str
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: int = 0
+    maximum: int = 0
+
+
+def option(
+    default: bool | int | str,
+    label: str,
+    explanation: str,
+    *,
+    choices: Sequence[str] = (),
+    bounds: tuple[int, int] = (0, 0),
+) -> Any:
+    """A field of an options record that says what it is, for dialogs and command lines."""
+    row = {"label": label, "help": explanation, "choices": tuple(choices), "bounds": bounds}
+    return field(default=default, metadata={"option": types.MappingProxyType(row)})
+
+
+def declared_options(options: type) -> tuple[DeclaredOption, ...]:
+    """The declared fields of an options record, in order."""
+    kinds = typing.get_type_hints(options)
+    rows = []
+    for item in fields(options):
+        row = item.metadata.get("option")
+        if row is not None and item.default is not MISSING:
+            low, high = row["bounds"]
+            text = (row["label"], row["help"], row["choices"])
+            rows.append(DeclaredOption(item.name, kinds[item.name], item.default, *text, low, high))
+    return tuple(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What every export can be asked."""
+
+    split: str = option("", "Split", "Only images of this split; empty: all images.")
+    unlabelled: bool = option(
+        False,
+        "Images nobody has labelled",
+        "Also write images that are still to do and have no annotation; a model trained on the "
+        "export takes them for pure background.",
+    )
+    rejected: bool = option(False, "Rejected images", "Also write images that were rejected.")
+    replace: bool = option(
+        False,
+        "Replace an earlier export",
+        "Replace the folder if it holds an earlier export and nothing else.",
+    )
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something left out: the image's path in the project, and why, in one sentence."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export wrote, what it left out and why, and what a reader should know of it."""
+
+    images: int
+    annotations: int
+    files: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class ExportFormat(Protocol):
+    """One way of writing a project into a folder. Members keep no state."""
+
+    @property
+    def key(self) -> str:
+        """The name on the command line: lower-case letters, digits and '-'."""
+        ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def description(self) -> str:
+        """One line for dialogs and help."""
+        ...
+
+    @property
+    def options(self) -> type[ExportOptions]:
+        """The frozen record of this format's options; every field has a default."""
+        ...
+
+    def write(
+        self,
+        view: ProjectView,
+        folder: Path,
+        options: ExportOptions,
+        report: ProgressSink,
+        cancel: CancelToken,
+    ) -> ExportReport:
+        """Write into `folder`, which is empty; the caller sees to whole-or-not-at-all.
+
+        The same project gives the same bytes. Raises BadInputError where the format cannot hold
+        the project, OSError as the disk does, Cancelled.
+        """
+        ...

@@ -1,0 +1,64 @@
+"""File names for a flat folder, safe on every file system and stable from export to export."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import PurePosixPath
+
+from segstudio.core.image import ImageRecord
+
+_RESERVED = frozenset(
+    {"con", "prn", "aux", "nul"}
+    | {f"{device}{digit}" for device in ("com", "lpt") for digit in range(1, 10)}
+)
+
+
+def export_stems(images: Iterable[ImageRecord]) -> dict[int, str]:
+    """A file stem for each image id: its path with folders joined by "_", made safe.
+
+    Ask for all images of a project at once: where two would get the same stem (also when only
+    case or Unicode form differ, as some file systems fold them), the later one gets "_2", "_3" ...
+    """
+    taken: set[str] = set()
+    stems = {}
+    for image in images:
+        wanted = safe_stem(str(PurePosixPath(image.path).with_suffix("")))
+        stem, number = wanted, 1
+        while _folded(stem) in taken:
+            number += 1
+            stem = f"{wanted}_{number}"
+        taken.add(_folded(stem))
+        stems[image.id] = stem
+    return stems
+
+
+def safe_stem(text: str) -> str:
+    """`text` as a file name without suffix: letters, digits, "-", "_" and "." only.
+
+    No blanks (list files are split at them), no leading dot or dash, no name that Windows keeps
+    for devices, at most 200 bytes of UTF-8; never empty.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    kept = "".join(letter if _allowed(letter) else "_" for letter in composed)
+    kept = kept.lstrip(".-").rstrip(".")
+    if kept.split(".")[0].lower() in _RESERVED:
+        kept = f"_{kept}"
+    return _shortened(kept) or "image"
+
+
+def _allowed(letter: str) -> bool:
+    return letter in "-_." or unicodedata.category(letter)[0] in "LNM"
+
+
+def _shortened(name: str) -> str:
+    """At most 200 bytes, so that a suffix still fits into a file system's 255."""
+    data = name.encode()
+    if len(data) <= 200:
+        return name
+    return data[:180].decode(errors="ignore") + "_" + sha256(data).hexdigest()[:12]
+
+
+def _folded(stem: str) -> str:
+    return unicodedata.normalize("NFKC", stem).casefold()

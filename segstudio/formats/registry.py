@@ -1,0 +1,26 @@
+"""Every export format that SegStudio knows. Adding one is one file and one row here."""
+
+from __future__ import annotations
+
+from segstudio.core.errors import BadInputError
+from segstudio.formats.coco import CocoFormat
+from segstudio.formats.contract import ExportFormat
+from segstudio.formats.voc import VocFormat
+
+EXPORT_FORMATS: tuple[ExportFormat, ...] = (
+    CocoFormat(),
+    VocFormat(),
+)
+
+_BY_KEY = {member.key: member for member in EXPORT_FORMATS}
+
+
+def export_format(key: str) -> ExportFormat:
+    """The format of that key. Raises BadInputError, naming the known keys, if there is none."""
+    try:
+        return _BY_KEY[key]
+    except KeyError:
+        known = ", ".join(_BY_KEY)
+        raise BadInputError(
+            f"There is no export format {key!r}; the formats are {known}."
+        ) from None
