@@ -7,7 +7,6 @@ and machines with a small home.
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import platformdirs
@@ -36,14 +35,10 @@ def cache_dir() -> Path:
 
 
 def resources_dir() -> Path:
-    """The app's own icons, themes and models: `resources/` of a checkout, or of the wheel."""
-    checkout = Path(__file__).resolve().parents[2] / "resources"
-    if checkout.is_dir():
-        return checkout
-    spec = find_spec("segstudio._resources")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("SegStudio's resources are missing; install it again.")
-    return Path(next(iter(spec.submodule_search_locations)))
+    """The app's own icons, themes and models: inside the installed package, or of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_resources"
+    return installed if installed.is_dir() else package.parent / "resources"
 
 
 def weights_folders() -> list[Path]:
