@@ -108,7 +108,8 @@ def check_voc(folder: Path, view: ProjectView, options: VocOptions | None = None
         drawn, _ = drawn_annotations(view, image)
         _compare_voc_page(result, view, page, image, drawn)
         _compare_size(result, folder / "JPEGImages" / f"{page.stem}.jpg", image)
-        _compare_voc_maps(result, view, folder, page.stem, image, drawn, options.border)
+        for kind, painted in _painted(view, image, drawn, options.border).items():
+            _compare_map(result, folder / kind / f"{page.stem}.png", painted)
     present = {path.stem for path in (folder / "Annotations").iterdir()}
     for stem in sorted(present - {stems[image_id] for image_id in wanted}):
         result.differences.append(f"{stem}.xml should not be there.")
@@ -200,15 +201,10 @@ def _compare_voc_page(
         result.expect(f"The box of {what}", box, [int(value) + 1 for value in (*low, *high)])
 
 
-def _compare_voc_maps(
-    result: CheckReport,
-    view: ProjectView,
-    folder: Path,
-    stem: str,
-    image: ImageRecord,
-    drawn: list[Annotation],
-    border: int,
-) -> None:
+def _painted(
+    view: ProjectView, image: ImageRecord, drawn: list[Annotation], border: int
+) -> dict[str, _Map]:
+    """The class and object maps as they should be, by the name of their folder."""
     order = [category.id for category in view.categories()]
     classes: _Map = np.zeros(image.size, dtype=np.int64)
     objects: _Map = np.zeros(image.size, dtype=np.int64)
@@ -220,15 +216,18 @@ def _compare_voc_maps(
         near = _near_outline(objects, border)
         classes[near] = 255
         objects[near] = 255 if len(drawn) <= 254 else 65535
-    for kind, wanted in (("SegmentationClass", classes), ("SegmentationObject", objects)):
-        path = folder / kind / f"{stem}.png"
-        try:
-            with Image.open(path) as opened:
-                found = np.asarray(opened).astype(np.int64)
-        except OSError as error:
-            result.differences.append(f"{kind}/{path.name} cannot be read ({error}).")
-            continue
-        _compare_pixels(result, f"{kind}/{path.name}", found, wanted)
+    return {"SegmentationClass": classes, "SegmentationObject": objects}
+
+
+def _compare_map(result: CheckReport, path: Path, wanted: _Map) -> None:
+    what = f"{path.parent.name}/{path.name}"
+    try:
+        with Image.open(path) as opened:
+            found = np.asarray(opened).astype(np.int64)
+    except OSError as error:
+        result.differences.append(f"{what} cannot be read ({error}).")
+        return
+    _compare_pixels(result, what, found, wanted)
 
 
 def _near_outline(objects: _Map, border: int) -> npt.NDArray[np.bool_]:
