@@ -1,0 +1,128 @@
+"""The contract of canvas tools: pointer events in image pixels come in, results as data go out.
+
+A tool knows nothing of Qt, of a view or of a panel. The view translates its events, calls the
+tool, and draws or forwards what comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from segstudio.core.annotation import Annotation
+from segstudio.core.mask import Box
+from segstudio.core.prompt import Prompt
+
+
+class Button(StrEnum):
+    """A pointer button."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    MIDDLE = "middle"
+
+
+class Modifier(StrEnum):
+    """A key held while the pointer is used."""
+
+    SHIFT = "shift"
+    CONTROL = "control"
+    ALT = "alt"
+
+
+@dataclass(frozen=True)
+class PointerEvent:
+    """Where the pointer is, in image pixels (float, pixel centres at +0.5), and what is held.
+
+    `button` is the one pressed or released; None for a move. `slack` is how many image pixels four
+    screen pixels cover at the view's zoom: what is nearer than that is one place to a hand.
+    """
+
+    x: float
+    y: float
+    button: Button | None = Button.LEFT
+    modifiers: frozenset[Modifier] = frozenset()
+    slack: float = 4.0
+
+    def held(self, *modifiers: Modifier) -> bool:
+        """Whether any of `modifiers` is held."""
+        return not self.modifiers.isdisjoint(modifiers)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What lies under the pointer: the open image's size (H, W), or None, and what a tool may hit.
+
+    `annotations` are those that can be seen and are not locked, by depth, the front one last.
+    Pass the same tuple as long as nothing changed: tools prepare their hit test for it once.
+    """
+
+    image_size: tuple[int, int] | None = None
+    annotations: tuple[Annotation, ...] = ()
+    selected: frozenset[int] = frozenset()
+
+
+class Cursor(StrEnum):
+    """The shape that the pointer should have."""
+
+    ARROW = "arrow"
+    CROSS = "cross"
+    HAND = "hand"
+    SIZE_HORIZONTAL = "size-horizontal"
+    SIZE_VERTICAL = "size-vertical"
+    SIZE_DIAGONAL = "size-diagonal"  # top left to bottom right
+    SIZE_ANTIDIAGONAL = "size-antidiagonal"  # bottom left to top right
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """The event changed nothing."""
+
+
+@dataclass(frozen=True)
+class PromptChanged:
+    """The prompt is now `prompt`; empty when all was taken back."""
+
+    prompt: Prompt
+
+
+@dataclass(frozen=True)
+class RubberBand:
+    """Draw this box while the button is down; None: a drag was given up, draw none.
+
+    Any result of `release` ends the drawing as well.
+    """
+
+    box: Box | None
+
+
+@dataclass(frozen=True)
+class Select:
+    """Select the annotations `ids` instead of the selection; with `extend`, toggle them in it."""
+
+    ids: tuple[int, ...]
+    extend: bool = False
+
+
+ToolResult = Nothing | PromptChanged | RubberBand | Select
+
+
+class Tool(Protocol):
+    """A state machine over pointer events. Made without arguments; one instance for each window."""
+
+    def press(self, event: PointerEvent, scene: Scene) -> ToolResult: ...
+
+    def move(self, event: PointerEvent, scene: Scene) -> ToolResult:
+        """The pointer moved, with or without a button down."""
+        ...
+
+    def release(self, event: PointerEvent, scene: Scene) -> ToolResult: ...
+
+    def cancel(self) -> ToolResult:
+        """Give up the drag that is going on (Esc, another tool, another image)."""
+        ...
+
+    def cursor(self, event: PointerEvent, scene: Scene) -> Cursor:
+        """The pointer's shape at this place."""
+        ...

@@ -1,0 +1,56 @@
+"""Every canvas tool. Adding one is one file and one row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from segstudio.tools.contract import Tool
+from segstudio.tools.prompt_tool import BoxTool, PromptTool
+from segstudio.tools.select_tool import SelectTool
+
+
+@dataclass(frozen=True)
+class ToolRow:
+    """A tool as menus and toolbars show it.
+
+    `key` is also what an annotation's `tool` says. `shortcut` is a letter, `icon` a name in
+    resources/icons, `hint` one line for the status bar, `make` gives a fresh tool.
+    """
+
+    key: str
+    title: str
+    shortcut: str
+    icon: str
+    hint: str
+    make: Callable[[], Tool]
+
+
+TOOLS: tuple[ToolRow, ...] = (
+    ToolRow(
+        key="select",
+        title="Select",
+        shortcut="S",
+        icon="select",
+        hint="Click an annotation to select it; Shift or Ctrl adds to the selection.",
+        make=SelectTool,
+    ),
+    ToolRow(
+        key="point",
+        title="Point and box",
+        shortcut="P",
+        icon="point",
+        hint="Click to add, right click to remove, drag a box.",
+        make=PromptTool,
+    ),
+    ToolRow(
+        key="box",
+        title="Box",
+        shortcut="B",
+        icon="box",
+        hint="Drag a box around one thing; drag its handles to adjust it.",
+        make=BoxTool,
+    ),
+)
+
+FIRST_TOOL = "point"
