@@ -43,6 +43,16 @@ class Snapshot:
     categories: tuple[Category, ...]
     history: HistoryState
 
+    @classmethod
+    def read(cls, store: ProjectStore, image_id: int) -> Snapshot:
+        """What the project file holds now."""
+        return cls(
+            image=store.image(image_id),
+            annotations=tuple(store.annotations(image_id)),
+            categories=tuple(store.categories()),
+            history=store.history(image_id),
+        )
+
     def after(self, edit: Edit, history: HistoryState) -> Snapshot:
         """This snapshot once `edit` has been applied."""
         before, after = edit.before, edit.after
@@ -69,12 +79,7 @@ class ImageSession:
     def __init__(self, store: ProjectStore, image_id: int) -> None:
         self._store = store
         self._lock = threading.RLock()
-        self.snapshot = Snapshot(
-            image=store.image(image_id),
-            annotations=tuple(store.annotations(image_id)),
-            categories=tuple(store.categories()),
-            history=store.history(image_id),
-        )
+        self.snapshot = Snapshot.read(store, image_id)
 
     @property
     def image(self) -> ImageRecord:
@@ -268,7 +273,9 @@ class ImageSession:
 
     def _follow(self, edit: Edit | None) -> Edit | None:
         if edit is not None:
-            self.snapshot = self.snapshot.after(edit, self._store.history(self.image.id))
+            # Read, not applied: the store takes back what the edit changed and keeps what has
+            # changed since in the same rows (a moved file's path).
+            self.snapshot = Snapshot.read(self._store, self.image.id)
         return edit
 
     def _category(self, category_id: int) -> Category:
