@@ -24,7 +24,7 @@ def export_stems(images: Iterable[ImageRecord]) -> dict[int, str]:
     taken: set[str] = set()
     stems = {}
     for image in images:
-        wanted = safe_stem(str(PurePosixPath(image.path).with_suffix("")))
+        wanted = safe_stem(image.path.removesuffix(PurePosixPath(image.path).suffix))
         stem, number = wanted, 1
         while _folded(stem) in taken:
             number += 1
