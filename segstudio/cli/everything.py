@@ -1,0 +1,158 @@
+"""`segstudio everything IMAGE|DIR|PROJECT --out DIR`: masks of everything, SA-1B JSON per image."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+
+from segstudio.cli.files import Source, image_sources, write_whole
+from segstudio.cli.model_arguments import add_model_arguments, embedding_cache, load_model
+from segstudio.cli.output import Output
+from segstudio.cli.segment import coco_annotation
+from segstudio.core.errors import BadInputError
+from segstudio.core.image import RgbImage
+from segstudio.core.mask import Mask
+from segstudio.core.progress import CancelToken, Progress
+from segstudio.core.prompt import Candidates
+from segstudio.engine.prompt_session import encode_image
+from segstudio.imaging.read import read_image
+from segstudio.models.prompt.contract import EverythingSettings, PromptModel
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    default = EverythingSettings()
+    parser.add_argument("source", type=Path, metavar="IMAGE|DIR|PROJECT")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="JSON files go here")
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out images whose JSON is there already"
+    )
+    for flag, kind, text in (
+        ("points-per-side", int, "the grid of prompts is N x N"),
+        ("predicted-iou", float, "masks below this are dropped (0 to 1)"),
+        ("stability", float, "masks below this are dropped (0 to 1)"),
+        ("box-nms", float, "of masks whose boxes overlap more than this, the best stays"),
+        ("min-region", int, "holes and islands smaller than this are removed (pixels)"),
+    ):
+        value = getattr(default, flag.replace("-", "_"))
+        parser.add_argument(
+            f"--{flag}", type=kind, default=value, metavar="N", help=f"{text}; default {value:g}"
+        )
+    add_model_arguments(parser)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    settings = _settings(arguments)
+    sources = image_sources(arguments.source)
+    targets = dict(zip(sources, _targets(sources, arguments.out), strict=True))
+    wanted = [row for row in sources if not (arguments.resume and targets[row].is_file())]
+    model = load_model(arguments, output) if wanted else None
+    start = time.perf_counter()
+    written, failed, masks = [], [], 0
+    for index, source in enumerate(wanted):
+        output.progress(Progress(index, len(wanted), f"Segmenting {source.name}"))
+        try:
+            image = read_image(source.path)
+        except BadInputError as error:
+            failed.append({"path": source.name, "reason": str(error)})
+            output.say(str(error))
+            continue
+        assert model is not None
+        found = _everything(model, image, settings, output)
+        content = sa1b_record(source, image.size, found)
+        write_whole(targets[source], json.dumps(content).encode())
+        written.append(str(targets[source].resolve()))
+        masks += len(found.items)
+    seconds = time.perf_counter() - start
+    data = {
+        "model": model.card.key if model else arguments.model,
+        "device": model.device if model else arguments.device,
+        "images": len(written),
+        "masks": masks,
+        "files": written,
+        "already_there": len(sources) - len(wanted),
+        "unreadable": failed,
+        "seconds": round(seconds, 3),
+    }
+    text = f"{masks} masks on {len(written)} images in {arguments.out} in {seconds:.1f} s."
+    output.result(data, text)
+    return 1 if failed and not written else 0
+
+
+def sa1b_record(source: Source, size: tuple[int, int], found: Candidates) -> dict[str, Any]:
+    """An image and its masks with the keys of the SA-1B dataset (Kirillov et al. 2023).
+
+    `crop_box` is the whole image, as no crops are made. `point_coords` is the point of the mask
+    that is farthest from its edge: which prompt of the grid made a mask is not kept.
+    """
+    height, width = size
+    return {
+        "image": {
+            "image_id": source.id,
+            "file_name": source.name,
+            "width": width,
+            "height": height,
+        },
+        "annotations": [
+            {
+                **coco_annotation(item, number, source.id),
+                "crop_box": [0.0, 0.0, float(width), float(height)],
+                "point_coords": [list(innermost_point(item.mask))],
+            }
+            for number, item in enumerate(found.items, start=1)
+        ],
+    }
+
+
+def innermost_point(mask: Mask) -> tuple[float, float]:
+    """(x, y), the centre of a pixel of the mask that no other pixel of it is deeper inside than.
+
+    The image's border counts as an edge. Raises ValueError for an empty mask.
+    """
+    if not mask.area:
+        raise ValueError("an empty mask has no inside")
+    crop, (x0, y0) = mask.box_crop()
+    padded = np.pad(crop.astype(np.uint8), 1)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    return x0 + int(column) - 0.5, y0 + int(row) - 0.5
+
+
+def _settings(arguments: argparse.Namespace) -> EverythingSettings:
+    if not 1 <= arguments.points_per_side <= 256:
+        raise BadInputError("--points-per-side goes from 1 to 256.")
+    if arguments.min_region < 0:
+        raise BadInputError("--min-region must not be negative.")
+    for name in ("predicted_iou", "stability", "box_nms"):
+        if not 0 <= getattr(arguments, name) <= 1:
+            raise BadInputError(f"--{name.replace('_', '-')} goes from 0 to 1.")
+    return EverythingSettings(
+        points_per_side=arguments.points_per_side,
+        predicted_iou=arguments.predicted_iou,
+        stability=arguments.stability,
+        box_nms=arguments.box_nms,
+        min_region=arguments.min_region,
+    )
+
+
+def _everything(
+    model: PromptModel, image: RgbImage, settings: EverythingSettings, output: Output
+) -> Candidates:
+    embedding = encode_image(model, embedding_cache(), image, CancelToken())
+    return model.everything(embedding, settings, output.progress, CancelToken())
+
+
+def _targets(sources: Sequence[Source], out: Path) -> Iterator[Path]:
+    """`a/b.jpg` goes to `a/b.json`; twins that differ in their suffix only keep it."""
+    stems = [PurePosixPath(source.name).with_suffix("") for source in sources]
+    counts = Counter(str(stem).lower() for stem in stems)
+    for source, stem in zip(sources, stems, strict=True):
+        twins = counts[str(stem).lower()] > 1
+        yield out / (f"{source.name}.json" if twins else f"{stem}.json")
