@@ -7,7 +7,12 @@ wrong order or a left-out branch shows. Timing does not depend on the weights.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -43,3 +48,20 @@ def seeded_state(network: nn.Module, seed: int = 0) -> dict[str, Tensor]:
 def write_checkpoint(network: nn.Module, path: Path, seed: int = 0) -> Path:
     torch.save(seeded_state(network, seed), path)
     return path
+
+
+@contextmanager
+def shallow_encoders() -> Iterator[None]:
+    """Official ViTs that are built meanwhile have two blocks: window, then global attention.
+
+    A whole one takes half a minute to encode an image on a CPU.
+    """
+    # The package has a function of the same name as its module.
+    module = import_module("segment_anything.build_sam")
+    whole = module.ImageEncoderViT
+
+    def cut(**settings: Any) -> Any:
+        return whole(**{**settings, "depth": 2, "global_attn_indexes": [1]})
+
+    with mock.patch.object(module, "ImageEncoderViT", cut):
+        yield

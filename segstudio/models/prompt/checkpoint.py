@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def load_network(build: Callable[[], Any], card: ModelCard, weights: Path, devic
 
 def _read(path: Path, card: ModelCard, device: str) -> dict[str, Tensor]:
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice to programmers on odd files
+            state = torch.load(path, map_location=device, weights_only=True)
     except (torch.OutOfMemoryError, MemoryError, DeviceError):
         raise
     except OSError as error:

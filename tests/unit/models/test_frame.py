@@ -1,0 +1,122 @@
+"""Image pixels to the model's frame and back, as SAM's own code does it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from segment_anything.modeling import Sam
+from segment_anything.utils.amg import calculate_stability_score
+from segment_anything.utils.transforms import ResizeLongestSide
+from torch import Tensor
+from torch.nn import functional
+
+from segstudio.core.mask import Box, Mask
+from segstudio.models.prompt.frame import PRIOR_LOGIT, ModelFrame
+from segstudio.models.prompt.sam_masks import candidate, cut
+
+SIZES = st.tuples(st.integers(1, 300), st.integers(1, 300))
+
+
+def blob_logits(seed: int, gain: float = 30.0, shift: float = 0.0) -> Tensor:
+    """(256, 256) float32, smooth, between about -gain and gain."""
+    noise = torch.randn(1, 1, 9, 9, generator=torch.Generator().manual_seed(seed))
+    smooth = functional.interpolate(noise, (256, 256), mode="bicubic", align_corners=False)[0, 0]
+    return smooth * gain / 2 + shift
+
+
+def official_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """(H, W) by the official package's own method."""
+    stand_in = SimpleNamespace(image_encoder=SimpleNamespace(img_size=1024))
+    full: Tensor = Sam.postprocess_masks(stand_in, logits[None, None], ModelFrame(size).size, size)
+    return full[0, 0]
+
+
+@settings(deadline=None, max_examples=40)
+@given(SIZES, st.integers(0, 10_000), st.sampled_from([-40.0, -25.0, -15.0, 0.0, 15.0, 40.0]))
+@example((1, 300), 1, 0.0)
+@example((300, 1), 1, 0.0)
+@example((256, 256), 1, -15.0)
+def test_masks_and_stability_equal_the_official_ones_at_every_size(
+    size: tuple[int, int], seed: int, shift: float
+) -> None:
+    logits = blob_logits(seed, shift=shift)
+    mask, stability = cut(logits, ModelFrame(size))
+    expected = official_logits(logits, size)
+    assert np.array_equal(mask.to_array(), (expected > 0).numpy())
+    score = calculate_stability_score(expected[None], 0.0, 1.0).item()
+    assert stability == (0.0 if np.isnan(score) else np.float32(score))
+
+
+@pytest.mark.parametrize("size", [(1000, 1500), (1024, 1024), (1365, 2048), (2203, 331)])
+def test_masks_equal_the_official_ones_on_large_images(size: tuple[int, int]) -> None:
+    for seed, shift in ((1, 0.0), (2, -35.0), (3, 20.0)):
+        logits = blob_logits(seed, shift=shift)
+        mask, _ = cut(logits, ModelFrame(size))
+        assert np.array_equal(mask.to_array(), (official_logits(logits, size) > 0).numpy())
+
+
+def test_logits_in_the_padding_alone_give_an_empty_mask() -> None:
+    logits = torch.full((256, 256), -20.0)
+    logits[200:] = 20.0  # an image of 100 x 300 ends at row 85
+    mask, stability = cut(logits, ModelFrame((100, 300)))
+    assert (mask, stability) == (Mask.empty((100, 300)), 0.0)
+
+
+def test_logits_that_are_not_numbers_give_an_empty_mask_of_no_worth() -> None:
+    mask, stability = cut(torch.full((256, 256), torch.nan), ModelFrame((50, 60)))
+    item = candidate(mask, float("nan"), float(stability))
+    assert (item.mask.area, item.predicted_iou, item.stability) == (0, 0.0, 0.0)
+
+
+def test_scores_stay_between_0_and_1() -> None:
+    item = candidate(Mask.empty((2, 2)), 1.07, -0.2)
+    assert (item.predicted_iou, item.stability) == (1.0, 0.0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.tuples(st.integers(1, 6000), st.integers(1, 6000)), st.integers(0, 10_000))
+def test_sizes_and_points_equal_the_official_transform(size: tuple[int, int], seed: int) -> None:
+    official = ResizeLongestSide(1024)
+    frame = ModelFrame(size)
+    expected = official.get_preprocess_shape(*size, 1024)
+    assert frame.size == tuple(max(1, side) for side in expected)
+    if min(expected) < 1:
+        return  # the official package fails on such an image
+    points = np.random.default_rng(seed).uniform(0, 1, (5, 2)) * [size[1], size[0]]
+    np.testing.assert_allclose(
+        frame.to_model(points), official.apply_coords(points, size), rtol=1e-15
+    )
+    box = Box(*points[:2].ravel().tolist())
+    np.testing.assert_allclose(
+        frame.box_to_model(box), official.apply_boxes(np.array(box), size)[0], rtol=1e-15
+    )
+
+
+@pytest.mark.parametrize("size", [(211, 300), (1024, 1024), (1500, 1000), (3, 2000)])
+def test_pixels_equal_the_official_resize(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (*size, 3), dtype=np.uint8)
+    expected = ResizeLongestSide(1024).apply_image(pixels)
+    assert np.array_equal(ModelFrame(size).resize(pixels), expected)
+
+
+@pytest.mark.parametrize("size", [(120, 300), (1024, 1024), (1800, 1300)])
+def test_a_prior_comes_back_as_the_same_mask(size: tuple[int, int]) -> None:
+    height, width = size
+    array = np.zeros(size, dtype=bool)
+    array[height // 5 : height // 2, width // 3 : width * 3 // 4] = True
+    prior = Mask.from_array(array)
+    logits = ModelFrame(size).prior_logits(prior)
+    assert logits.shape == (256, 256) and logits.dtype == np.float32
+    assert logits.min() == -PRIOR_LOGIT and logits.max() == PRIOR_LOGIT
+    again, _ = cut(torch.from_numpy(logits), ModelFrame(size))
+    assert again.iou(prior) > 0.97
+
+
+def test_an_empty_prior_is_background_everywhere() -> None:
+    logits = ModelFrame((90, 70)).prior_logits(Mask.empty((90, 70)))
+    assert (logits == -PRIOR_LOGIT).all()
