@@ -15,9 +15,9 @@ from pathlib import Path
 
 from segstudio.config.paths import cache_dir
 from segstudio.core.errors import BadInputError, Cancelled, SegStudioError
+from segstudio.engine.display import has_display
 from segstudio.engine.qt_libraries import (
     explain_import_error,
-    has_display,
     install_sentence,
     missing_libraries,
     needed_libraries,
@@ -58,7 +58,8 @@ def _start(arguments: list[str]) -> int:
         return _open_window(lambda: _gui(None))
     first = arguments[0]
     if first == "demo":
-        if not has_display():
+        # The demo needs no eyes: it runs offscreen where the display, or what draws on it, lacks.
+        if not has_display() or missing_libraries(needed_libraries()):
             os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         return _open_window(lambda: _demo(arguments[1:]))
     if first.startswith("-") or first in _command_names():

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from segstudio.engine.display import has_wayland, has_x11
+
 # Needed by `import PySide6.QtWidgets`, with or without a display.
 WINDOW_LIBRARIES: Mapping[str, str] = MappingProxyType(
     {
@@ -118,24 +120,20 @@ def missing_libraries(
     return list(missing.values())
 
 
-def has_display(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a window can be shown: always outside Linux, else with X11 or Wayland."""
-    if not sys.platform.startswith("linux"):
-        return True
-    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
-
-
 def needed_libraries(environ: Mapping[str, str] = os.environ) -> list[str]:
     """The sonames without which the window does not open here.
 
-    The display's own libraries count only where there is a display and Qt will use it.
+    A display's own libraries count only where there is that display and Qt will draw on it.
     """
-    platform = environ.get("QT_QPA_PLATFORM", "")
-    on_screen = has_display(environ) and platform in ("", "xcb")
-    by_wayland = environ.get("WAYLAND_DISPLAY") and platform != "xcb"
-    if on_screen and by_wayland and not missing_libraries(WAYLAND_LIBRARIES):
-        on_screen = False
-    return [*WINDOW_LIBRARIES, *(X11_LIBRARIES if on_screen else ())]
+    platform = environ.get("QT_QPA_PLATFORM", "").partition(":")[0]
+    if platform not in ("", "xcb", "wayland"):
+        return [*WINDOW_LIBRARIES]
+    x11 = platform != "wayland" and has_x11(environ)
+    wayland = platform != "xcb" and has_wayland(environ)
+    # Without its Wayland libraries, Qt draws through X11 where there is that too.
+    if wayland and not (x11 and missing_libraries(WAYLAND_LIBRARIES)):
+        return [*WINDOW_LIBRARIES, *WAYLAND_LIBRARIES]
+    return [*WINDOW_LIBRARIES, *(X11_LIBRARIES if x11 else ())]
 
 
 def install_sentence(missing: Iterable[MissingLibrary]) -> str:
