@@ -134,8 +134,9 @@ def _require_unused(connection: Connection, categories: _Change) -> None:
         query = select(func.count()).where(annotation.c.category_id == number)
         if count := connection.scalar(query):
             name = categories.before[number]["name"]
+            plural = "" if count == 1 else "s"
             raise StorageError(
-                f"The category “{name}” is still used by {count} annotations; "
+                f"The category “{name}” is still used by {count} annotation{plural}; "
                 "give them another category or delete them first."
             )
 

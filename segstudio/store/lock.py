@@ -43,7 +43,7 @@ class WriterLock:
         try:
             self._owner.write_text(json.dumps(_myself()), encoding="utf-8")
         except BaseException:
-            self._lock.release()
+            self.release()
             raise
 
     def release(self) -> None:

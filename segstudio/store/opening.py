@@ -20,6 +20,8 @@ from segstudio.store.lock import WriterLock
 from segstudio.store.migrations import migrate, schema_version
 from segstudio.store.schema import SCHEMA_VERSION, metadata
 
+_NO_SHARED_MEMORY = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_FULL", "SQLITE_IOERR")
+
 
 @dataclass
 class OpenFile:
@@ -189,7 +191,7 @@ def open_for_reading(path: Path) -> OpenFile:
 
 
 def _connect_read_only(path: Path) -> OpenFile:
-    """Where SQLite cannot make its shared memory (read-only folder), go without or use a copy."""
+    """Where SQLite cannot make its shared memory (read-only, full), go without or use a copy."""
     engine = sqlite_file.connect(path, "ro")
     try:
         with engine.connect() as connection:
@@ -197,17 +199,16 @@ def _connect_read_only(path: Path) -> OpenFile:
         return OpenFile(engine)
     except DBAPIError as error:
         engine.dispose()
-        if not code_of(error).startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        if not code_of(error).startswith(_NO_SHARED_MEMORY):
             raise
     except BaseException:
         engine.dispose()
         raise
-    log = sqlite_file.beside(path)[0]
-    if not log.exists() or log.stat().st_size == 0:
+    if not sqlite_file.has_log(path):
         return OpenFile(sqlite_file.connect(path, "immutable"))
     # The log holds accepted work that its writer, killed, did not bring into the file.
     with _private_folder() as folder:
-        for source in (path, log):
+        for source in (path, sqlite_file.beside(path)[0]):
             shutil.copyfile(source, folder / source.name)
         engine = sqlite_file.connect(folder / path.name, "rw")
         return OpenFile(engine, copy=folder)

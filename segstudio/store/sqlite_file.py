@@ -22,17 +22,35 @@ _BUSY_SECONDS = 5.0
 
 
 def require_project_file(path: Path) -> None:
-    """Look at the first bytes only. Raises BadInputError unless it is a SegStudio project."""
+    """Look at the first bytes only. Raises BadInputError unless it is a whole SegStudio project."""
     if not path.is_file():
         raise BadInputError(f"There is no project file {path}; check its name and folder.")
     with explained(path), path.open("rb") as file:
+        logged = has_log(path)
         head = file.read(100)
+        size = os.fstat(file.fileno()).st_size
+        logged = logged or has_log(path)
     if len(head) < 100 or not head.startswith(_MAGIC):
         raise BadInputError(f"{path.name} is not a SegStudio project.")
     if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
         raise BadInputError(
             f"{path.name} is an SQLite file of another program, not a SegStudio project."
         )
+    # The count of pages holds when its stamp is that of the last change; while there is a log,
+    # the missing pages may be there.
+    counted = head[24:28] == head[92:96]
+    page = int.from_bytes(head[16:18], "big")
+    expected = int.from_bytes(head[28:32], "big") * (65536 if page == 1 else page)
+    if counted and not logged and size < expected:
+        raise BadInputError(
+            f"{path.name} is cut off ({size} of {expected} bytes); go back to a copy of it."
+        )
+
+
+def has_log(path: Path) -> bool:
+    """Whether a write-ahead log beside the file holds something."""
+    log = beside(path)[0]
+    return log.exists() and log.stat().st_size > 0
 
 
 def connect(path: Path, mode: Mode) -> Engine:
@@ -105,8 +123,9 @@ def checkpoint(engine: Engine) -> None:
 
 def structural_faults(connection: Connection) -> list[str]:
     """What SQLite's own checks of pages, indexes and foreign keys find, one sentence each."""
-    pages = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-    faults = [f"The file's structure is damaged: {text}." for text in pages if text != "ok"]
+    found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    lines = [line for text in found for line in text.splitlines() if "***" not in line]
+    faults = [f"The file's structure is damaged: {line}." for line in lines if line != "ok"]
     for table, row, target, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
         faults.append(f"Row {row} of {table} refers to a missing row of {target}.")
     return faults

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection
 
 from segstudio.core.errors import StorageError
+from segstudio.store import meta_values
 from segstudio.store.migrations import v2_who_undid
-from segstudio.store.schema import SCHEMA_VERSION, meta
+from segstudio.store.schema import SCHEMA_VERSION
 
 # (version that the step leads to, step), in order.
 MIGRATIONS: tuple[tuple[int, Callable[[Connection], None]], ...] = ((2, v2_who_undid.upgrade),)
@@ -17,8 +17,7 @@ MIGRATIONS: tuple[tuple[int, Callable[[Connection], None]], ...] = ((2, v2_who_u
 
 def schema_version(connection: Connection) -> int:
     """The version of the open file. Raises StorageError if it is newer than this program."""
-    value = connection.scalar(select(meta.c.value).where(meta.c.key == "schema_version"))
-    version = json.loads(value) if isinstance(value, str) else None
+    version = meta_values.get(connection, "schema_version")
     if not isinstance(version, int):
         raise StorageError("The project file does not tell its schema version; it is damaged.")
     if version > SCHEMA_VERSION:
@@ -35,5 +34,4 @@ def migrate(connection: Connection) -> None:
     for target, upgrade in MIGRATIONS:
         if target > version:
             upgrade(connection)
-    query = update(meta).where(meta.c.key == "schema_version")
-    connection.execute(query.values(value=json.dumps(SCHEMA_VERSION)))
+    meta_values.put(connection, "schema_version", SCHEMA_VERSION)

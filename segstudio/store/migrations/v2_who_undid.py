@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
-
-_STEPS = (
-    "ALTER TABLE edit ADD COLUMN state_user TEXT",
-    "ALTER TABLE edit ADD COLUMN state_at DOUBLE PRECISION",
-    "CREATE INDEX annotation_by_category ON annotation (category_id)",
-)
+from sqlalchemy import Connection, Double, text
 
 
 def upgrade(connection: Connection) -> None:
-    for step in _STEPS:
+    time = Double().compile(connection.dialect)
+    for step in (
+        "ALTER TABLE edit ADD COLUMN state_user TEXT",
+        f"ALTER TABLE edit ADD COLUMN state_at {time}",
+        "CREATE INDEX annotation_by_category ON annotation (category_id)",
+    ):
         connection.execute(text(step))
