@@ -27,7 +27,7 @@ class Category:
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
-    """"#rrggbb" to 0-255 values; raises ValueError for any other text."""
+    """ "#rrggbb" to 0-255 values; raises ValueError for any other text."""
     if len(text) != 7 or not text.startswith("#"):
         raise ValueError(f"not a colour: {text!r}")
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)

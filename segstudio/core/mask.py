@@ -255,7 +255,7 @@ def _compress(runs: Runs) -> bytes:
     if not digits:
         return b""
     table = np.stack(digits, axis=1).astype(np.uint8).ravel()
-    return table[table != 0].tobytes()
+    return bytes(table[table != 0].tobytes())
 
 
 def _decompress(text: bytes) -> Runs:

@@ -30,7 +30,7 @@ TOOLS: tuple[ToolRow, ...] = (
     ToolRow(
         key="select",
         title="Select",
-        shortcut="S",
+        shortcut="E",
         icon="select",
         hint="Click an annotation to select it; Shift or Ctrl adds to the selection.",
         make=SelectTool,

@@ -1,0 +1,137 @@
+"""Composition root: settings, jobs, cache and engine become one window."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QObject
+from PySide6.QtWidgets import QApplication
+
+from segstudio.config.paths import cache_dir
+from segstudio.config.qt_environment import drop_foreign_qt_plugins
+from segstudio.config.settings import Settings, load_settings
+from segstudio.core.progress import CancelToken, ProgressSink
+from segstudio.engine.embedding_cache import EmbeddingCache
+from segstudio.engine.jobs import JobRunner
+from segstudio.engine.model_loading import load_prompt_model
+from segstudio.engine.prompt_session import PromptSession
+from segstudio.gui.action_set import ActionSet
+from segstudio.gui.canvas.canvas import Canvas
+from segstudio.gui.desk_set import DeskSet
+from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.project import ProjectDesk
+from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.view import ViewDesk
+from segstudio.gui.desks.window import WindowDesk
+from segstudio.gui.job_bridge import JobBridge
+from segstudio.gui.main_window import MainWindow
+from segstudio.gui.panels.gallery import GalleryPanel
+from segstudio.gui.theme import apply_theme
+from segstudio.gui.wiring import wire
+from segstudio.gui.workspace import Workspace
+from segstudio.imaging.read import thumbnail
+from segstudio.models.card import ModelCard
+from segstudio.models.prompt.contract import PromptModel
+
+MEGABYTE = 1 << 20
+
+
+class Studio(QObject):
+    """One window and everything behind it, alive together."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.bridge = JobBridge()
+        self.runner = JobRunner(deliver=self.bridge.deliver)
+        self.workspace = Workspace(self.runner, settings)
+        self.cache = EmbeddingCache(
+            cache_dir() / "embeddings",
+            settings.embedding_memory_mb * MEGABYTE,
+            settings.embedding_disk_mb * MEGABYTE,
+        )
+        self.prompts = PromptSession(self.runner, self.cache, self._load_model)
+        self.canvas = Canvas()
+        self.gallery = GalleryPanel(
+            self.runner, lambda record: thumbnail(self._image_path(record.id), 256)
+        )
+        self.window = MainWindow(self.workspace, self.canvas, self.gallery)
+        view = ViewDesk(self.workspace, self.canvas)
+        prompt = PromptDesk(self.workspace, self.prompts, self.canvas)
+        project = ProjectDesk(self.workspace, self.window)
+        self.desks = DeskSet(
+            project=project,
+            prompt=prompt,
+            annotations=AnnotationDesk(self.workspace),
+            view=view,
+            window=WindowDesk(self.workspace, self.window),
+        )
+        self.actions = ActionSet(self.window, self.desks.by_name())
+        self.actions.rebind(settings.shortcuts)
+        self.actions.hold_keys.used_up = lambda: self.canvas.panned_while_held
+        self.window.take_actions(self.actions, self.desks)
+        wire(self.window, self.workspace, self.desks, self.actions, self.prompts)
+        self.window.restore_places(settings.window_geometry, settings.window_state)
+        self.window.closing.connect(self.close)
+        self._closed = False
+
+    def _image_path(self, image_id: int) -> Path:
+        store = self.workspace.store
+        if store is None:
+            raise FileNotFoundError("no project is open")
+        return store.image_path(self.workspace.images[image_id])
+
+    def _load_model(
+        self, card: ModelCard, cancel: CancelToken, report: ProgressSink
+    ) -> PromptModel:
+        """Called on the device lane. Downloads only what the user asked for (`Get MobileSAM`)."""
+        return load_prompt_model(
+            card,
+            device=self.workspace.settings.device,
+            weights=None,
+            download=card.key in self.desks.prompt.may_download,
+            report=report,
+            cancel=cancel,
+        )
+
+    def close(self) -> None:
+        """Write what is queued, remember the window, stop the threads."""
+        if self._closed:
+            return
+        self._closed = True
+        geometry, state = self.window.places()
+        self.workspace.change_settings(window_geometry=geometry, window_state=state)
+        self.prompts.close()
+        self.desks.project.close()
+        self.runner.wait_idle(5.0)
+        self.runner.shutdown()
+        self.bridge.close()
+
+
+def make_application(arguments: Sequence[str]) -> QApplication:
+    """The Qt application, offscreen where there is no display, with our look."""
+    drop_foreign_qt_plugins(os.environ)
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication(list(arguments))
+    QCoreApplication.setApplicationName("SegStudio")
+    QCoreApplication.setOrganizationName("SegStudio")
+    return app
+
+
+def run(path: Path | None) -> int:
+    """Open the window, on `path` if given (a project, an image or a folder); returns the status."""
+    app = make_application(sys.argv[:1])
+    complaints: list[str] = []
+    settings = load_settings(complain=complaints.append)
+    apply_theme(app, settings.theme)
+    studio = Studio(settings)
+    studio.window.show()
+    for complaint in complaints:
+        studio.workspace.tell(complaint)
+    if path is not None:
+        studio.desks.project.open(path)
+    status = app.exec()
+    studio.close()
+    return int(status)

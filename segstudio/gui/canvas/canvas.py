@@ -1,0 +1,209 @@
+"""The canvas: shows one image with its masks, pans and zooms, and hands the pointer on."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from segstudio.core.mask import Box
+from segstudio.core.prompt import Prompt
+from segstudio.gui.canvas.layers import MaskLayer, Pyramid, paint_shape
+from segstudio.gui.canvas.marks import paint_box, paint_prompt, paint_wait
+from segstudio.gui.canvas.overlay import Overlay
+from segstudio.gui.canvas.pointer import pointer_event
+from segstudio.gui.canvas.scene import Scene
+from segstudio.gui.canvas.view import View
+
+ZOOM_STEP = 1.25
+WAIT_FRAME_MS = 40
+SETTLE_MS = 100
+
+
+class Canvas(QWidget):
+    """Shows what it is given; knows nothing of projects or models."""
+
+    pressed = Signal(object)  # PointerEvent, in image pixels
+    moved = Signal(object)
+    released = Signal(object)
+    pointed_at = Signal(object)  # (x, y) in image pixels, or None outside
+    view_changed = Signal(object)  # View
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMinimumSize(QSize(240, 180))
+        self.setCursor(Qt.CursorShape.CrossCursor)
+        self.setAccessibleName(self.tr("Canvas"))
+        self.overlay = Overlay()
+        self.panned_while_held = False
+        self._scene = Scene()
+        self._view = View()
+        self.hand_mode = False
+        self._pan_from: QPointF | None = None
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self.refresh)
+        self._spin = QTimer(self)
+        self._spin.setInterval(WAIT_FRAME_MS)
+        self._spin.timeout.connect(self._turn_wait_ring)
+
+    # -- what is shown --------------------------------------------------------------------------
+
+    @property
+    def masks(self) -> MaskLayer:
+        """The annotations' layer; call `refresh` after changing it."""
+        return self._scene.masks
+
+    def show_image(self, pyramid: Pyramid | None) -> None:
+        """Show another photo, fitted; None shows nothing."""
+        self._scene.pyramid = pyramid
+        size = pyramid.size if pyramid else (0, 0)
+        self._view = View(size, (float(self.width()), float(self.height()))).fitted()
+        self.overlay = Overlay(cursor=self.overlay.cursor)
+        self._spin.stop()
+        self.refresh()
+        self.view_changed.emit(self._view)
+
+    def refresh(self) -> None:
+        """Draw the scene anew: masks, categories, opacity, visibility or theme changed."""
+        self._scene.smooth = True
+        self._scene.forget()
+        self.update()
+
+    def set_waiting(self, waiting: bool) -> None:
+        """Show or hide the thin ring at the cursor."""
+        self.overlay.waiting = waiting
+        if waiting:
+            self._spin.start()
+        else:
+            self._spin.stop()
+        self.update()
+
+    def show_prompt(self, prompt: Prompt, rubber_band: Box | None = None) -> None:
+        """Show the dots and box of a prompt, and the box being drawn."""
+        self.overlay.prompt, self.overlay.rubber_band = prompt, rubber_band
+        self.update()
+
+    # -- zoom and pan ---------------------------------------------------------------------------
+
+    @property
+    def view(self) -> View:
+        return self._view
+
+    def set_view(self, view: View) -> None:
+        """Move or zoom; the scene follows by a blit where it can."""
+        old, self._view = self._view, view
+        if view == old:
+            return
+        if view.scale == old.scale:
+            self._scene.shift(old, view, self.palette().window())
+        else:
+            self._scene.forget()
+            self._scene.smooth = False  # fast while the wheel turns, smooth when it rests
+            self._settle.start()
+        self.update()
+        self.view_changed.emit(view)
+
+    def zoom(self, factor: float, at: QPointF | None = None) -> None:
+        """Zoom by `factor`, keeping what is under `at` (the middle by default) in place."""
+        centre = at or QPointF(self.width() / 2, self.height() / 2)
+        self.set_view(self._view.zoomed(factor, centre.x(), centre.y()))
+
+    def set_hand_mode(self, held: bool) -> None:
+        """While held, a left drag pans."""
+        if held and not self.hand_mode:
+            self.panned_while_held = False
+        self.hand_mode = held
+        self.setCursor(Qt.CursorShape.OpenHandCursor if held else Qt.CursorShape.CrossCursor)
+
+    # -- painting -------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        del event
+        ratio, ground = self.devicePixelRatioF(), self.palette().window()
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._scene.pixmap(self._view, self.size(), ratio, ground))
+        if self._scene.pyramid is not None:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._paint_overlay(painter)
+        painter.end()
+
+    def _paint_overlay(self, painter: QPainter) -> None:
+        over, view = self.overlay, self._view
+        for annotation_id in over.selected:
+            self.masks.paint_selected(painter, view, annotation_id)
+        if over.hovered is not None and over.hovered not in over.selected:
+            self.masks.paint_hover(painter, view, over.hovered)
+        if over.preview is not None and self.masks.visible:
+            paint_shape(painter, view, over.preview, over.preview_colour, self.masks.opacity)
+        paint_prompt(painter, view, over.prompt)
+        if over.rubber_band is not None:
+            paint_box(painter, view, over.rubber_band, handles=False)
+        if over.waiting and over.cursor is not None:
+            paint_wait(painter, over.cursor, over.wait_angle)
+
+    def _turn_wait_ring(self) -> None:
+        self.overlay.wait_angle = (self.overlay.wait_angle + 18.0) % 360.0
+        self.update()
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        fits = self._view == self._view.fitted()
+        resized = self._view.resized(float(self.width()), float(self.height()))
+        self._view = resized.fitted() if fits else resized
+        self._scene.forget()
+        self.view_changed.emit(self._view)
+        super().resizeEvent(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        steps = event.angleDelta().y() / 120.0
+        if steps and self._scene.pyramid is not None:
+            self.zoom(ZOOM_STEP**steps, event.position())
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        middle = event.button() is Qt.MouseButton.MiddleButton
+        if middle or (self.hand_mode and event.button() is Qt.MouseButton.LeftButton):
+            self._pan_from = event.position()
+            self.panned_while_held = True
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        elif self._scene.pyramid is not None:
+            self.pressed.emit(pointer_event(event, self._view))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self.overlay.cursor = event.position()
+        if self._pan_from is not None:
+            step = event.position() - self._pan_from
+            self._pan_from = event.position()
+            self.set_view(self._view.panned(step.x(), step.y()))
+        elif self._scene.pyramid is not None:
+            self.moved.emit(pointer_event(event, self._view))
+            self.pointed_at.emit(_inside(self._view, event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._pan_from is not None:
+            self._pan_from = None
+            self.set_hand_mode(self.hand_mode)
+        elif self._scene.pyramid is not None:
+            self.released.emit(pointer_event(event, self._view))
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._scene.pyramid is not None:
+            self.pressed.emit(pointer_event(event, self._view))  # the second of two quick clicks
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.overlay.cursor = None
+        self.pointed_at.emit(None)
+        super().leaveEvent(event)
+
+
+def _inside(view: View, position: QPointF) -> tuple[float, float] | None:
+    x, y = view.to_image(position.x(), position.y())
+    height, width = view.image_size
+    return (x, y) if 0 <= x < width and 0 <= y < height else None

@@ -1,0 +1,25 @@
+"""All desks of one window, by the names that the action table uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.project import ProjectDesk
+from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.view import ViewDesk
+from segstudio.gui.desks.window import WindowDesk
+
+
+@dataclass(frozen=True)
+class DeskSet:
+    """The desks; the field's name is the first part of an action row's `calls`."""
+
+    project: ProjectDesk
+    prompt: PromptDesk
+    annotations: AnnotationDesk
+    view: ViewDesk
+    window: WindowDesk
+
+    def by_name(self) -> dict[str, object]:
+        return dict(vars(self))

@@ -1,0 +1,66 @@
+"""From the canvas to the tool in the hand, and what lies under the pointer."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Qt
+
+from segstudio.core.annotation import Annotation
+from segstudio.gui.canvas.canvas import Canvas
+from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.workspace import Workspace
+from segstudio.tools.contract import Cursor, PointerEvent, Scene
+from segstudio.tools.hit_test import HitTest
+
+_SHAPES = {
+    Cursor.ARROW: Qt.CursorShape.ArrowCursor,
+    Cursor.CROSS: Qt.CursorShape.CrossCursor,
+    Cursor.HAND: Qt.CursorShape.PointingHandCursor,
+    Cursor.SIZE_HORIZONTAL: Qt.CursorShape.SizeHorCursor,
+    Cursor.SIZE_VERTICAL: Qt.CursorShape.SizeVerCursor,
+    Cursor.SIZE_DIAGONAL: Qt.CursorShape.SizeFDiagCursor,
+    Cursor.SIZE_ANTIDIAGONAL: Qt.CursorShape.SizeBDiagCursor,
+}
+
+
+class Pointing(QObject):
+    """Hands pointer events to the tool and highlights the annotation under the pointer."""
+
+    def __init__(self, workspace: Workspace, desk: PromptDesk, canvas: Canvas) -> None:
+        super().__init__(canvas)
+        self._workspace, self._desk, self._canvas = workspace, desk, canvas
+        self._seen: tuple[Annotation, ...] = ()
+        self._hits = HitTest(())
+        canvas.pressed.connect(self._press)
+        canvas.moved.connect(self._move)
+        canvas.released.connect(self._release)
+        workspace.image_changed.connect(self.look_again)
+        workspace.edited.connect(lambda _: self.look_again())
+
+    def _scene(self) -> Scene:
+        size = self._workspace.pyramid.size if self._workspace.pyramid else None
+        return Scene(size, self._seen, frozenset(self._workspace.selected))
+
+    def look_again(self) -> None:
+        """Annotations came, went, were hidden or shown."""
+        masks = self._canvas.masks
+        shown = self._workspace.annotations if masks.visible else ()
+        self._seen = tuple(row for row in shown if row.id not in masks.hidden)
+        self._hits = HitTest(self._seen)
+        self._canvas.overlay.hovered = None
+
+    def _press(self, event: PointerEvent) -> None:
+        self._desk.take(self._desk.tool.press(event, self._scene()))
+
+    def _release(self, event: PointerEvent) -> None:
+        self._desk.take(self._desk.tool.release(event, self._scene()))
+
+    def _move(self, event: PointerEvent) -> None:
+        scene = self._scene()
+        self._desk.take(self._desk.tool.move(event, scene))
+        if not self._canvas.hand_mode:
+            self._canvas.setCursor(_SHAPES[self._desk.tool.cursor(event, scene)])
+        found = None if self._desk.prompt else self._hits.at(event.x, event.y)
+        hovered = found.id if found else None
+        if hovered != self._canvas.overlay.hovered:
+            self._canvas.overlay.hovered = hovered
+            self._canvas.update()

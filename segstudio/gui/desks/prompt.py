@@ -1,0 +1,322 @@
+"""The prompt desk: from the hand to a mask, and from a mask to an annotation."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QColor, QImage
+
+from segstudio.core.annotation import Stage
+from segstudio.core.category import category_colour
+from segstudio.core.changes import Edit
+from segstudio.core.progress import CancelToken, ProgressSink
+from segstudio.core.prompt import Candidate, Candidates, Prompt
+from segstudio.engine.everything_run import new_candidates
+from segstudio.engine.jobs import Lane
+from segstudio.engine.prompt_session import EmbeddingState, PromptSession
+from segstudio.gui.canvas.canvas import Canvas
+from segstudio.gui.canvas.layers import Pyramid
+from segstudio.gui.canvas.shapes import Shape, mask_shape
+from segstudio.gui.panels.prompt import candidate_picture
+from segstudio.gui.workspace import Workspace
+from segstudio.models.prompt.contract import EverythingSettings
+from segstudio.models.registry import prompt_model
+from segstudio.tools.contract import PromptChanged, RubberBand, Select, Tool, ToolResult
+from segstudio.tools.prompt_tool import PromptTool
+from segstudio.tools.registry import FIRST_TOOL, TOOLS
+
+PREVIEW_KEY = "preview"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Candidates with their shapes and small pictures, and the prompt they answer."""
+
+    prompt: Prompt
+    candidates: Candidates
+    shapes: tuple[Shape, ...]
+    pictures: tuple[QImage, ...]
+    seconds: float
+
+
+class PromptDesk(QObject):
+    """What the mask and model actions call; keeps prompt, answer and chosen candidate."""
+
+    answered = Signal()  # the answer or the chosen candidate changed
+    tool_changed = Signal(str)
+    model_changed = Signal(str)
+
+    def __init__(self, workspace: Workspace, session: PromptSession, canvas: Canvas) -> None:
+        super().__init__()
+        self._workspace, self._session, self._canvas = workspace, session, canvas
+        self.tools: dict[str, Tool] = {row.key: row.make() for row in TOOLS}
+        self.tool_key = FIRST_TOOL
+        self.prompt = Prompt()
+        self.answer: Answer | None = None
+        self.current = 0
+        self.may_download: set[str] = set()
+        self._accept_when_answered = False
+        self._started = time.monotonic()
+        session.on_candidates = self._answered
+        session.on_error = self._failed
+        workspace.image_changed.connect(self._image_changed)
+        workspace.category_chosen.connect(self._show)
+
+    # -- prompting ------------------------------------------------------------------------------
+
+    def set_prompt(self, prompt: Prompt) -> None:
+        """A new prompt: its dots show at once, its masks when they are ready."""
+        if prompt == self.prompt:
+            return
+        if not self.prompt:
+            self._started = time.monotonic()
+        self.prompt = prompt
+        self._accept_when_answered = False
+        if not prompt:
+            self._forget_answer()
+        self._session.ask(prompt)
+        self._canvas.set_waiting(bool(prompt))
+        self._canvas.show_prompt(prompt)
+
+    def clear(self) -> None:
+        """Esc: give up the drag, drop the prompt and its masks; with none, drop the selection."""
+        self._canvas.show_prompt(self.prompt, None)
+        if self.prompt:
+            self._reset()
+        else:
+            self.tool.cancel()
+            self._workspace.select(())
+
+    def take_back(self) -> None:
+        """Undo the prompt's last step: a point, a box, a moved handle."""
+        if isinstance(self.tool, PromptTool):
+            self.take(self.tool.take_back())
+
+    def _reset(self) -> None:
+        for tool in self.tools.values():
+            tool.cancel()
+            if isinstance(tool, PromptTool):
+                tool.clear()
+        self.set_prompt(Prompt())
+
+    # -- tools ----------------------------------------------------------------------------------
+
+    @property
+    def tool(self) -> Tool:
+        return self.tools[self.tool_key]
+
+    def use_tool(self, key: str) -> None:
+        """Another tool in the hand; what was prompted goes with it."""
+        old, new = self.tool, self.tools[key]
+        old.cancel()
+        if old is not new and isinstance(old, PromptTool):
+            prompt = self.prompt
+            if isinstance(new, PromptTool):
+                new.restore(prompt)
+            else:
+                self._reset()
+        self.tool_key = key
+        self.tool_changed.emit(key)
+
+    def take(self, result: ToolResult) -> None:
+        """What a tool gave back, as the window shows it."""
+        if isinstance(result, PromptChanged):
+            self.set_prompt(result.prompt)
+        elif isinstance(result, Select):
+            chosen = result.ids
+            if result.extend:
+                old = self._workspace.selected
+                chosen = tuple(id_ for id_ in old if id_ not in chosen) + tuple(
+                    id_ for id_ in chosen if id_ not in old
+                )
+            self._workspace.select(chosen)
+        band = result.box if isinstance(result, RubberBand) else None
+        self._canvas.show_prompt(self.prompt, band)
+
+    def _image_changed(self) -> None:
+        if self._accept_when_answered:
+            self._workspace.tell(self.tr("The last mask was not ready, so it was not accepted."))
+        self._accept_when_answered = False
+        self._reset()
+        if self._workspace.pixels is None:
+            self._session.close()
+        else:
+            self._session.open(self._workspace.pixels)
+
+    # -- answers --------------------------------------------------------------------------------
+
+    def _answered(self, prompt: Prompt, candidates: Candidates, seconds: float) -> None:
+        """Draw the answer off the GUI thread; only the newest prompt's is ever shown."""
+        pyramid = self._workspace.pyramid
+        if prompt != self.prompt or pyramid is None:
+            return
+        colour = self._colour()
+
+        def work(cancel: CancelToken, _: ProgressSink) -> Answer:
+            return _drawn(prompt, candidates, seconds, pyramid, colour=colour, cancel=cancel)
+
+        self._workspace.runner.submit(
+            Lane.IO,
+            self.tr("drawing masks"),
+            work,
+            on_done=self._take_answer,
+            on_error=self._failed,
+            key=PREVIEW_KEY,
+        )
+
+    def _take_answer(self, answer: Answer) -> None:
+        if answer.prompt != self.prompt:
+            return
+        self.answer = answer if answer.candidates.items else None
+        self.current = answer.candidates.best if answer.candidates.items else 0
+        self._canvas.set_waiting(False)
+        self._show()
+        if self.answer is None:
+            self._workspace.tell(self.tr("The model finds no mask there; try another point."))
+        elif self._accept_when_answered:
+            self.accept()
+
+    def _failed(self, error: Exception) -> None:
+        self._canvas.set_waiting(False)
+        self._accept_when_answered = False
+        self._workspace.tell_error(error)
+
+    def _forget_answer(self) -> None:
+        self._workspace.runner.cancel_key(PREVIEW_KEY)
+        self.answer, self.current = None, 0
+        self._canvas.set_waiting(False)
+        self._show()
+
+    def _show(self) -> None:
+        overlay = self._canvas.overlay
+        overlay.preview = self.answer.shapes[self.current] if self.answer else None
+        overlay.preview_colour = self._colour()
+        self._canvas.update()
+        self.answered.emit()
+
+    def _colour(self) -> QColor:
+        category = self._workspace.categories.get(self._workspace.category_id or -1)
+        return QColor(category.colour if category else category_colour(0))
+
+    # -- candidates -----------------------------------------------------------------------------
+
+    def next_candidate(self) -> None:
+        self._step(1)
+
+    def previous_candidate(self) -> None:
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        if self.answer is not None:
+            self.choose_candidate((self.current + by) % len(self.answer.shapes))
+
+    def choose_candidate(self, index: int) -> None:
+        if self.answer is not None and 0 <= index < len(self.answer.shapes):
+            self.current = index
+            self._show()
+
+    # -- accepting ------------------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """Accept the shown mask into the chosen category; before the answer: as soon as it is."""
+        if not self.prompt:
+            return
+        if self.answer is None or self.answer.prompt != self.prompt:
+            self._accept_when_answered = True
+            return
+        self._accept_when_answered = False
+        answer, chosen = self.answer, self.answer.candidates.items[self.current]
+        attributes = {"candidate": self.current}
+        self._commit(
+            self.tr("accepting the mask"),
+            (chosen,),
+            tool="box" if answer.prompt.box is not None and not answer.prompt.points else "point",
+            prompt=answer.prompt,
+            attributes=attributes,
+            model_key=answer.candidates.model_key,
+            seconds=time.monotonic() - self._started,
+        )
+
+    def _commit(self, text: str, candidates: tuple[Candidate, ...], **how: Any) -> None:
+        """Write masks into the chosen category; where there is none yet, make one first."""
+        category_id, prompt = self._workspace.category_id, self.prompt
+        if category_id is None:
+
+            def added(edit: Edit) -> None:
+                self._workspace.choose_category(edit.after.categories[0].id)
+                self._commit(text, candidates, **how)
+
+            name = self.tr("object")
+            self._workspace.edit(text, lambda session: session.add_category(name), then=added)
+            return
+
+        def done(_: Edit) -> None:
+            if self.prompt == prompt:
+                self._reset()
+
+        self._workspace.edit(
+            text, lambda session: session.accept(candidates, category_id, **how), then=done
+        )
+
+    # -- everything -----------------------------------------------------------------------------
+
+    def everything(self) -> None:
+        """Find every object on the open image and accept what is not labelled yet."""
+        session = self._workspace.session
+        if session is None:
+            self._workspace.tell(self.tr("Open an image first."))
+            return
+        started = time.monotonic()
+
+        def done(candidates: Candidates) -> None:
+            fresh = new_candidates(candidates, session.annotations)
+            if session is not self._workspace.session:
+                return
+            if not fresh:
+                self._workspace.tell(self.tr("Everything found nothing new here."))
+                return
+            self._commit(
+                self.tr("accepting everything"),
+                tuple(fresh),
+                tool="everything",
+                model_key=candidates.model_key,
+                stage=Stage.AUTOMATIC,
+                seconds=time.monotonic() - started,
+            )
+
+        self._session.everything(EverythingSettings(), done)
+
+    # -- models ---------------------------------------------------------------------------------
+
+    def use_model(self, key: str) -> None:
+        """Answer with another model from now on."""
+        self._session.use_model(prompt_model(key))
+        self.model_changed.emit(key)
+
+    def get_mobile_sam(self) -> None:
+        self.may_download.add("mobile_sam")
+        self.use_model("mobile_sam")
+
+    @property
+    def state(self) -> EmbeddingState:
+        return self._session.state
+
+
+def _drawn(
+    prompt: Prompt,
+    candidates: Candidates,
+    seconds: float,
+    pyramid: Pyramid,
+    *,
+    colour: QColor,
+    cancel: CancelToken,
+) -> Answer:
+    shapes, pictures = [], []
+    for candidate in candidates.items:
+        cancel.check()
+        shapes.append(mask_shape(candidate.mask))
+        pictures.append(candidate_picture(pyramid, shapes[-1], colour))
+    return Answer(prompt, candidates, tuple(shapes), tuple(pictures), seconds)

@@ -1,0 +1,166 @@
+"""The main window: places the panels and wires them to the desks. No behaviour of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QLabel,
+    QMainWindow,
+    QSlider,
+    QStackedWidget,
+    QTabWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from segstudio.gui.action_set import ActionSet
+from segstudio.gui.canvas.canvas import Canvas
+from segstudio.gui.desk_set import DeskSet
+from segstudio.gui.icons import icon
+from segstudio.gui.panels.annotations import AnnotationsPanel
+from segstudio.gui.panels.categories import CategoriesPanel
+from segstudio.gui.panels.gallery import GalleryPanel
+from segstudio.gui.panels.prompt import PromptPanel
+from segstudio.gui.panels.status import StatusStrip
+from segstudio.gui.panels.welcome import WelcomePanel
+from segstudio.gui.workspace import Workspace
+
+FIRST_SIZE = (1280, 800)
+STATE_VERSION = 1
+
+
+class MainWindow(QMainWindow):
+    """Gallery left, canvas in the middle, categories, annotations and prompt right."""
+
+    closing = Signal()
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        canvas: Canvas,
+        gallery: GalleryPanel,
+    ) -> None:
+        super().__init__()
+        self.setWindowTitle("SegStudio")
+        self.setAcceptDrops(True)
+        self.resize(*FIRST_SIZE)
+        self.canvas, self.gallery = canvas, gallery
+        self.welcome = WelcomePanel()
+        self.categories = CategoriesPanel(workspace)
+        self.annotations = AnnotationsPanel(workspace)
+        self.prompt = PromptPanel()
+        self.status = StatusStrip(workspace.runner)
+        self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.centre = QStackedWidget()
+        self.centre.addWidget(self.welcome)
+        self.centre.addWidget(canvas)
+        self.setCentralWidget(self._over_status())
+        self._place_docks()
+        self._desks: DeskSet | None = None
+        self.actions_by_id: ActionSet | None = None
+
+    # -- places ---------------------------------------------------------------------------------
+
+    def _over_status(self) -> QWidget:
+        """The status strip spans the whole window, so it lives in the status bar's place."""
+        bar = self.statusBar()
+        bar.setSizeGripEnabled(False)
+        bar.addPermanentWidget(self.status, 1)
+        return self.centre
+
+    def _place_docks(self) -> None:
+        self.setDockOptions(
+            QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks
+        )
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        tabs = QTabWidget()
+        tabs.setDocumentMode(True)
+        tabs.addTab(self.prompt, self.tr("Prompt"))
+        gallery = self._dock("gallery", self.tr("Gallery"), self.gallery, left)
+        categories = self._dock("categories", self.tr("Categories"), self.categories, right)
+        annotations = self._dock("annotations", self.tr("Annotations"), self.annotations, right)
+        model = self._dock("model", self.tr("Model"), tabs, right)
+        self.resizeDocks([gallery, categories], [232, 288], Qt.Orientation.Horizontal)
+        self.resizeDocks([categories, annotations, model], [190, 230, 300], Qt.Orientation.Vertical)
+
+    def _dock(
+        self, name: str, title: str, content: QWidget, area: Qt.DockWidgetArea
+    ) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        frame = QWidget()
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(content)
+        dock.setWidget(frame)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def take_actions(self, actions: ActionSet, desks: DeskSet) -> None:
+        """Draw menus and toolbar from the action table."""
+        self.actions_by_id, self._desks = actions, desks
+        actions.fill_menu_bar(self.menuBar())
+        bar = QToolBar(self.tr("Tools"), self)
+        bar.setObjectName("tools")
+        bar.setMovable(False)
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        actions.fill_toolbar(bar, "file.", "edit.", "image.", "view.", "tool.", "mask.")
+        spacer = QLabel()
+        spacer.setMinimumWidth(12)
+        bar.addWidget(spacer)
+        picture = QLabel()
+        picture.setPixmap(icon("opacity").pixmap(16, 16))
+        picture.setToolTip(self.tr("Opacity of the masks"))
+        bar.addWidget(picture)
+        self.opacity.setRange(0, 100)
+        self.opacity.setFixedWidth(110)
+        self.opacity.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.opacity.setToolTip(self.tr("Opacity of the masks"))
+        self.opacity.setAccessibleName(self.tr("Opacity of the masks"))
+        bar.addWidget(self.opacity)
+        self.addToolBar(bar)
+
+    def show_welcome(self, shown: bool) -> None:
+        self.centre.setCurrentWidget(self.welcome if shown else self.canvas)
+
+    # -- remembering ----------------------------------------------------------------------------
+
+    def places(self) -> tuple[str, str]:
+        """Geometry and dock state as base64 text."""
+        geometry = self.saveGeometry().toBase64().toStdString()
+        return geometry, self.saveState(STATE_VERSION).toBase64().toStdString()
+
+    def restore_places(self, geometry: str, state: str) -> None:
+        if geometry:
+            self.restoreGeometry(QByteArray.fromBase64(geometry.encode("ascii")))
+        if state:
+            self.restoreState(QByteArray.fromBase64(state.encode("ascii")), STATE_VERSION)
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_path(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = dropped_path(event)
+        if path is not None and self._desks is not None:
+            event.acceptProposedAction()
+            self._desks.project.open(path)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.closing.emit()
+        super().closeEvent(event)
+
+
+def dropped_path(event: QDropEvent) -> Path | None:
+    """The first local file or folder of a drop, if there is one."""
+    for url in event.mimeData().urls():
+        if url.isLocalFile():
+            return Path(url.toLocalFile())
+    return None

@@ -1,0 +1,174 @@
+"""The prompt panel: which model answers, how far it is, and the candidates it gave."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from segstudio.core.prompt import Candidate, Candidates
+from segstudio.gui.canvas.layers import Pyramid, paint_shape
+from segstudio.gui.canvas.shapes import Shape
+from segstudio.gui.canvas.view import View
+from segstudio.models.registry import PROMPT_MODELS
+
+TILE = 92
+# The frame of a tile shows the mask with this much of the photo around it.
+AROUND = 0.35
+
+
+class CandidateTile(QWidget):
+    """A small picture of one candidate with its predicted IoU and stability."""
+
+    chosen = Signal(int)
+
+    def __init__(self, index: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._index = index
+        self._picture: QImage | None = None
+        self._candidate: Candidate | None = None
+        self._current = False
+        self.setFixedHeight(TILE + 20)
+        self.setMinimumWidth(64)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_candidate(
+        self, candidate: Candidate | None, picture: QImage | None, *, current: bool
+    ) -> None:
+        self._candidate, self._picture, self._current = candidate, picture, current
+        if candidate is not None:
+            told = self.tr("Predicted IoU {:.2f}, stability {:.2f}")
+            self.setToolTip(told.format(candidate.predicted_iou, candidate.stability))
+        self.setVisible(candidate is not None)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        del event
+        if self._candidate is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHints(
+            QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
+        )
+        frame = QRectF(1.5, 1.5, self.width() - 3, TILE - 3)
+        if self._picture is not None:
+            painter.save()
+            painter.setClipRect(frame)
+            side = max(frame.width(), frame.height())
+            square = QRectF(0, 0, side, side)
+            square.moveCenter(frame.center())
+            painter.drawImage(square, self._picture)
+            painter.restore()
+        role = self.palette().highlight() if self._current else self.palette().mid()
+        painter.setPen(QPen(role, 2.0 if self._current else 1.0))
+        painter.drawRoundedRect(frame, 4, 4)
+        painter.setPen(self.palette().windowText().color())
+        text = f"{self._candidate.predicted_iou:.2f}"
+        below = QRectF(0, TILE, self.width(), 20)
+        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, text)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        del event
+        self.chosen.emit(self._index)
+
+
+class PromptPanel(QWidget):
+    """Model, device, state and candidates."""
+
+    model_chosen = Signal(str)
+    candidate_chosen = Signal(int)
+    everything_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = QComboBox(self)
+        for card in PROMPT_MODELS:
+            self._model.addItem(card.title, card.key)
+            self._model.setItemData(
+                self._model.count() - 1, card.description, Qt.ItemDataRole.ToolTipRole
+            )
+        self._model.setMinimumContentsLength(8)
+        self._state = QLabel(self)
+        self._state.setWordWrap(True)
+        self._state.setProperty("role", "dim")
+        self._hint = QLabel(self.tr("Click an object, or drag a box around it."), self)
+        self._hint.setWordWrap(True)
+        self._hint.setProperty("role", "dim")
+        self._everything = QPushButton(self.tr("Everything"), self)
+        self._everything.setToolTip(self.tr("Find every object on this image (G)"))
+        self._tiles = [CandidateTile(index, self) for index in range(3)]
+        self._lay_out()
+        self._model.activated.connect(
+            lambda row: self.model_chosen.emit(str(self._model.itemData(row)))
+        )
+        self._everything.clicked.connect(self.everything_wanted)
+        for tile in self._tiles:
+            tile.chosen.connect(self.candidate_chosen)
+        self.show_candidates(None, [], 0)
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow(self.tr("Model"), self._model)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for tile in self._tiles:
+            row.addWidget(tile)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 8)
+        layout.setSpacing(4)
+        layout.addLayout(form)
+        layout.addWidget(self._state)
+        layout.addWidget(self._everything)
+        layout.addWidget(self._hint)
+        layout.addLayout(row)
+        layout.addStretch(1)
+
+    def show_model(self, key: str) -> None:
+        self._model.setCurrentIndex(self._model.findData(key))
+
+    def show_state(self, text: str) -> None:
+        self._state.setText(text)
+
+    def show_candidates(
+        self, candidates: Candidates | None, pictures: list[QImage], current: int
+    ) -> None:
+        """Up to three tiles; `pictures` belong to the candidates, in the same order."""
+        items = candidates.items if candidates else ()
+        for index, tile in enumerate(self._tiles):
+            known = index < len(items)
+            tile.show_candidate(
+                items[index] if known else None,
+                pictures[index] if index < len(pictures) else None,
+                current=index == current,
+            )
+        self._hint.setVisible(not items)
+
+
+def candidate_picture(pyramid: Pyramid, shape: Shape, colour: QColor) -> QImage:
+    """The mask on its part of the photo, square; to be made off the GUI thread."""
+    side = 2 * TILE
+    rect = shape.controlPointRect()
+    reach = max(rect.width(), rect.height(), 8.0) * (1 + AROUND)
+    scale = side / reach
+    x = side / 2 - rect.center().x() * scale
+    y = side / 2 - rect.center().y() * scale
+    view = View(pyramid.size, (side, side), scale, x, y)
+    image = QImage(QSize(side, side), QImage.Format.Format_RGB32)
+    image.fill(QColor("#202124"))
+    painter = QPainter(image)
+    pyramid.paint(painter, view, QRectF(0, 0, side, side), 1.0, smooth=True)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    paint_shape(painter, view, shape, colour, 0.5)
+    painter.end()
+    return image

@@ -1,0 +1,185 @@
+"""Who hears whom: signals of workspace, desks and panels are connected here and nowhere else."""
+
+from __future__ import annotations
+
+from segstudio.core.changes import Edit
+from segstudio.engine.prompt_session import EmbeddingState, PromptSession
+from segstudio.gui.action_set import ActionSet
+from segstudio.gui.desk_set import DeskSet
+from segstudio.gui.desks.pointing import Pointing
+from segstudio.gui.dialog_wiring import wire_dialogs
+from segstudio.gui.main_window import MainWindow
+from segstudio.gui.workspace import Workspace
+
+
+def wire(
+    window: MainWindow,
+    workspace: Workspace,
+    desks: DeskSet,
+    actions: ActionSet,
+    prompts: PromptSession,
+) -> None:
+    """Connect one window's parts."""
+    _wire_welcome(window, workspace, desks)
+    _wire_gallery(window, workspace, desks, prompts)
+    _wire_canvas(window, workspace, desks, actions)
+    _wire_panels(window, workspace, desks)
+    _wire_status(window, workspace, desks, prompts)
+    _wire_actions(workspace, desks, actions)
+    wire_dialogs(window, workspace, desks, actions)
+
+
+def _wire_welcome(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:
+    welcome = window.welcome
+    welcome.open_requested.connect(desks.project.choose_folder)
+    welcome.folder_dropped.connect(desks.project.open)
+    welcome.recent_chosen.connect(desks.project.open)
+    welcome.samples_requested.connect(desks.project.open_samples)
+    welcome.set_recent(workspace.settings.recent_projects)
+
+    def show() -> None:
+        store = workspace.store
+        window.show_welcome(store is None)
+        window.setWindowTitle(f"{store.name} — SegStudio" if store else "SegStudio")
+        welcome.set_recent(workspace.settings.recent_projects)
+
+    workspace.project_changed.connect(show)
+
+
+def _wire_gallery(
+    window: MainWindow, workspace: Workspace, desks: DeskSet, prompts: PromptSession
+) -> None:
+    gallery, project = window.gallery, desks.project
+
+    def fill() -> None:
+        gallery.set_images(list(workspace.images.values()), dict(workspace.image_counts))
+
+    def follow(edit: Edit) -> None:
+        image = workspace.images.get(edit.image_id)
+        if image is not None:
+            gallery.update_image(image, workspace.image_counts[edit.image_id])
+
+    workspace.project_changed.connect(fill)
+    workspace.edited.connect(follow)
+    project.opening.connect(gallery.set_current)
+    gallery.image_chosen.connect(project.open_image)
+    project.neighbours = gallery.neighbours
+    project.unlabelled_after = gallery.next_unlabelled
+
+    def embedded(state: EmbeddingState, text: str) -> None:
+        window.prompt.show_state(text)
+        window.status.set_embedding(text)
+        shown = project.wanted_image
+        if state is EmbeddingState.READY and shown is not None:
+            gallery.set_embedding_ready(shown, True)
+            prompts.prefetch(project.neighbour_reads(workspace.settings.prefetch_neighbours))
+
+    prompts.on_state = embedded
+
+
+def _wire_canvas(
+    window: MainWindow, workspace: Workspace, desks: DeskSet, actions: ActionSet
+) -> None:
+    canvas = window.canvas
+    pointing = Pointing(workspace, desks.prompt, canvas)
+
+    def show_image() -> None:
+        canvas.show_image(workspace.pyramid)
+        show_masks()
+
+    def show_masks() -> None:
+        masks = canvas.masks
+        masks.annotations, masks.shapes = workspace.annotations, workspace.shapes
+        masks.categories = workspace.categories
+        canvas.refresh()
+
+    def show_selection() -> None:
+        canvas.overlay.selected = workspace.selected
+        canvas.update()
+
+    def shut_eyes(hidden: frozenset[int]) -> None:
+        canvas.masks.hidden = hidden
+        canvas.refresh()
+        pointing.look_again()
+
+    workspace.image_changed.connect(show_image)
+    workspace.edited.connect(lambda _: show_masks())
+    workspace.categories_changed.connect(show_masks)
+    workspace.selection_changed.connect(show_selection)
+    window.annotations.hidden_changed.connect(shut_eyes)
+    desks.view.masks_shown.connect(actions.actions["view.masks"].setChecked)
+    actions.actions["view.masks"].setChecked(True)
+
+
+def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:
+    categories, panel, desk = window.categories, window.prompt, desks.annotations
+    categories.chosen.connect(desk.use_category)
+    categories.named.connect(desk.add_category)
+    categories.changed.connect(desk.change_category)
+    categories.deleted.connect(desk.delete_category)
+    desk.name_wanted.connect(categories.ask_name)
+    panel.model_chosen.connect(desks.prompt.use_model)
+    panel.candidate_chosen.connect(desks.prompt.choose_candidate)
+    panel.everything_wanted.connect(desks.prompt.everything)
+    desks.prompt.model_changed.connect(panel.show_model)
+
+    def show_answer() -> None:
+        answer = desks.prompt.answer
+        panel.show_candidates(
+            answer.candidates if answer else None,
+            list(answer.pictures) if answer else [],
+            desks.prompt.current,
+        )
+
+    desks.prompt.answered.connect(show_answer)
+    window.opacity.setValue(round(100 * workspace.settings.mask_opacity))
+    window.opacity.valueChanged.connect(lambda value: desks.view.show_opacity(value / 100))
+    window.opacity.sliderReleased.connect(desks.view.keep_opacity)
+
+
+def _wire_status(
+    window: MainWindow, workspace: Workspace, desks: DeskSet, prompts: PromptSession
+) -> None:
+    status, canvas = window.status, window.canvas
+    canvas.pointed_at.connect(status.set_coordinates)
+    canvas.view_changed.connect(lambda view: status.set_zoom(view.scale))
+    workspace.told.connect(status.tell)
+    workspace.saved.connect(status.set_saved)
+    prompts.on_neighbours = status.set_neighbours
+
+    def show_device(*_: object) -> None:
+        status.set_device(prompts.device)
+
+    desks.prompt.model_changed.connect(show_device)
+    show_device()
+
+
+def _wire_actions(workspace: Workspace, desks: DeskSet, actions: ActionSet) -> None:
+    """Grey out what cannot be done now."""
+
+    def follow_project() -> None:
+        for name in ("file.export", "file.save_copy", "image.next", "image.previous"):
+            actions.actions[name].setEnabled(workspace.store is not None)
+
+    def follow_selection() -> None:
+        for name in ("edit.delete", "mask.front", "mask.back"):
+            actions.actions[name].setEnabled(bool(workspace.selected))
+
+    def follow_answer() -> None:
+        several = desks.prompt.answer is not None
+        for name in ("mask.next_candidate", "mask.previous_candidate"):
+            actions.actions[name].setEnabled(several)
+
+    def follow_tool(key: str) -> None:
+        for name, action in actions.actions.items():
+            if name.startswith("tool."):
+                action.setChecked(name == f"tool.{key}")
+
+    workspace.project_changed.connect(follow_project)
+    workspace.selection_changed.connect(follow_selection)
+    desks.prompt.answered.connect(follow_answer)
+    desks.prompt.tool_changed.connect(follow_tool)
+    follow_project()
+    follow_selection()
+    follow_answer()
+    follow_tool(desks.prompt.tool_key)

@@ -1,0 +1,216 @@
+"""What the window works on: the open project, the open image, and the jobs around them.
+
+Desks change it, panels listen to it; neither knows the other. Everything here lives on the GUI
+thread; work goes through the job runner and comes back as a call on this thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+
+from segstudio.config.settings import Settings, save_settings
+from segstudio.core.annotation import Annotation
+from segstudio.core.category import Category
+from segstudio.core.changes import Edit, HistoryState, Records
+from segstudio.core.errors import SegStudioError
+from segstudio.core.image import ImageRecord, RgbImage
+from segstudio.core.progress import CancelToken, ProgressSink
+from segstudio.engine.image_session import ImageSession
+from segstudio.engine.jobs import JobRunner, Lane
+from segstudio.engine.project_session import OpenedProject
+from segstudio.gui.canvas.layers import Pyramid
+from segstudio.gui.canvas.shapes import Shape, annotation_shapes
+from segstudio.store.project import ProjectStore
+
+
+class Workspace(QObject):
+    """The state that panels show, and the signals that say it changed."""
+
+    project_changed = Signal()
+    image_changed = Signal()
+    edited = Signal(object)  # Edit that was applied to the open project
+    categories_changed = Signal()
+    selection_changed = Signal()
+    category_chosen = Signal()
+    saved = Signal(float)  # seconds since 1970
+    told = Signal(str, str)  # a sentence for the status bar, and its details
+
+    def __init__(self, runner: JobRunner, settings: Settings) -> None:
+        super().__init__()
+        self.runner, self.settings = runner, settings
+        self.store: ProjectStore | None = None
+        self.images: dict[int, ImageRecord] = {}
+        self.image_counts: Counter[int] = Counter()
+        self.categories: dict[int, Category] = {}
+        self.category_counts: Counter[int] = Counter()
+        self.session: ImageSession | None = None
+        self.pixels: RgbImage | None = None
+        self.pyramid: Pyramid | None = None
+        self.shapes: dict[int, Shape] = {}
+        self.selected: tuple[int, ...] = ()
+        self.category_id: int | None = None
+        self.last_category_id: int | None = None
+
+    # -- project and image ----------------------------------------------------------------------
+
+    def set_project(self, opened: OpenedProject | None, contents: ProjectContents | None) -> None:
+        """Show another project, or none; the old one is closed once its edits are written."""
+        old, self.store = self.store, opened.store if opened else None
+        if old is not None and old is not self.store:
+            self.runner.submit(Lane.STORE, self.tr("closing"), lambda _c, _p: old.close())
+        contents = contents or ProjectContents((), (), {}, {})
+        self.images = {image.id: image for image in contents.images}
+        self.image_counts = Counter(contents.image_counts)
+        self.categories = {category.id: category for category in contents.categories}
+        self.category_counts = Counter(contents.category_counts)
+        first = next(iter(self.categories), None)
+        self.category_id, self.last_category_id = first, None
+        self.set_image(None, None, None, {})
+        self.project_changed.emit()
+        self.categories_changed.emit()
+
+    def set_image(
+        self,
+        session: ImageSession | None,
+        pixels: RgbImage | None,
+        pyramid: Pyramid | None,
+        shapes: Mapping[int, Shape],
+    ) -> None:
+        self.session, self.pixels, self.pyramid = session, pixels, pyramid
+        self.shapes, self.selected = dict(shapes), ()
+        self.image_changed.emit()
+        self.selection_changed.emit()
+
+    @property
+    def annotations(self) -> tuple[Annotation, ...]:
+        """Those of the open image, by depth."""
+        return self.session.annotations if self.session else ()
+
+    @property
+    def history(self) -> HistoryState:
+        return self.session.history if self.session else HistoryState()
+
+    # -- choosing -------------------------------------------------------------------------------
+
+    def select(self, ids: tuple[int, ...]) -> None:
+        known = {annotation.id for annotation in self.annotations}
+        chosen = tuple(id_ for id_ in ids if id_ in known)
+        if chosen != self.selected:
+            self.selected = chosen
+            self.selection_changed.emit()
+
+    def choose_category(self, category_id: int | None) -> None:
+        if category_id != self.category_id:
+            self.last_category_id, self.category_id = self.category_id, category_id
+        self.category_chosen.emit()
+
+    def change_settings(self, **changes: object) -> None:
+        """Change settings and write them (off the GUI thread)."""
+        self.settings = settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        self.runner.submit(
+            Lane.IO,
+            self.tr("saving settings"),
+            lambda _c, _p: save_settings(settings),
+            on_error=self.tell_error,
+        )
+
+    # -- editing --------------------------------------------------------------------------------
+
+    def edit(
+        self,
+        text: str,
+        make: Callable[[ImageSession], Edit | None],
+        then: Callable[[Edit], None] | None = None,
+        otherwise: Callable[[], None] | None = None,
+    ) -> None:
+        """Make an edit on the store lane; show it when it is written, not before.
+
+        `then` gets the edit once it is shown; `otherwise` is called where there was none to make.
+        """
+        session = self.session
+        if session is None:
+            return
+
+        def work(_: CancelToken, __: ProgressSink) -> tuple[Edit, dict[int, Shape]] | None:
+            edit = make(session)
+            return (edit, annotation_shapes(edit.after.annotations)) if edit else None
+
+        def done(result: tuple[Edit, dict[int, Shape]] | None) -> None:
+            if result is not None:
+                self._apply(session, *result)
+                if then is not None:
+                    then(result[0])
+            elif otherwise is not None:
+                otherwise()
+
+        self.runner.submit(Lane.STORE, text, work, on_done=done, on_error=self.tell_error)
+
+    def _apply(self, session: ImageSession, edit: Edit, shapes: Mapping[int, Shape]) -> None:
+        before, after = edit.before, edit.after
+        self.image_counts[edit.image_id] += len(after.annotations) - len(before.annotations)
+        self.category_counts.update(annotation.category_id for annotation in after.annotations)
+        self.category_counts.subtract(annotation.category_id for annotation in before.annotations)
+        self.images.update({image.id: image for image in after.images})
+        if session is self.session:
+            kept = {annotation.id for annotation in after.annotations}
+            for annotation in before.annotations:
+                if annotation.id not in kept:
+                    self.shapes.pop(annotation.id, None)
+            self.shapes.update(shapes)
+            self.select(self.selected)
+        self._apply_categories(before, after)
+        self.edited.emit(edit)
+        self.saved.emit(time.time())
+
+    def _apply_categories(self, before: Records, after: Records) -> None:
+        if not (before.categories or after.categories):
+            return
+        gone = {item.id for item in before.categories} - {item.id for item in after.categories}
+        for category_id in gone:
+            self.categories.pop(category_id, None)
+        self.categories.update({category.id: category for category in after.categories})
+        if self.category_id not in self.categories:
+            self.category_id = next(iter(self.categories), None)
+        self.categories_changed.emit()
+        self.category_chosen.emit()
+
+    # -- telling --------------------------------------------------------------------------------
+
+    def tell(self, sentence: str, details: str = "") -> None:
+        self.told.emit(sentence, details)
+
+    def tell_error(self, error: Exception) -> None:
+        """Errors appear as one sentence, never as a box in the way."""
+        if isinstance(error, SegStudioError):
+            self.tell(str(error))
+        else:
+            sentence = self.tr("Something went wrong that SegStudio did not expect.")
+            self.tell(sentence, f"{type(error).__name__}: {error}")
+
+
+class ProjectContents:
+    """What is read of a project when it opens, off the GUI thread."""
+
+    def __init__(
+        self,
+        images: tuple[ImageRecord, ...],
+        categories: tuple[Category, ...],
+        image_counts: Mapping[int, int],
+        category_counts: Mapping[int, int],
+    ) -> None:
+        self.images, self.categories = images, categories
+        self.image_counts, self.category_counts = image_counts, category_counts
+
+    @classmethod
+    def of(cls, store: ProjectStore) -> ProjectContents:
+        return cls(
+            tuple(store.images()),
+            tuple(store.categories()),
+            store.annotation_counts(),
+            store.category_counts(),
+        )

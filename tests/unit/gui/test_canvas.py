@@ -1,0 +1,194 @@
+"""The canvas: shows photo and masks where they are, pans by blits, and forgets nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QColor, QImage, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from segstudio.core.annotation import Annotation
+from segstudio.core.category import Category
+from segstudio.core.image import RgbImage
+from segstudio.core.mask import Box, Mask
+from segstudio.core.prompt import Prompt
+from segstudio.gui.canvas.canvas import Canvas
+from segstudio.gui.canvas.layers import Pyramid
+from segstudio.gui.canvas.shapes import mask_shape
+from segstudio.tools.contract import Button, Modifier, PointerEvent
+
+
+def photo(height: int = 600, width: int = 900) -> RgbImage:
+    """A smooth photo-like gradient with a distinct colour at every place."""
+    y, x = np.mgrid[:height, :width]
+    pixels = np.stack((x * 255 // width, y * 255 // height, (x + y) % 256), axis=2)
+    return RgbImage(pixels.astype(np.uint8))
+
+
+@pytest.fixture
+def canvas(qtbot: QtBot) -> Canvas:
+    canvas = Canvas()
+    qtbot.addWidget(canvas)
+    canvas.resize(640, 480)
+    canvas.show()
+    canvas.show_image(Pyramid.of(photo()))
+    return canvas
+
+
+def shown(canvas: Canvas) -> QImage:
+    return canvas.grab().toImage()
+
+
+def colour_at(canvas: Canvas, x: float, y: float) -> QColor:
+    """The colour on screen of the image's pixel (x, y)."""
+    position = QPointF(*canvas.view.to_screen(x + 0.5, y + 0.5)).toPoint()
+    return shown(canvas).pixelColor(position)
+
+
+def square(canvas: Canvas, *, colour: str = "#ff0000") -> None:
+    """One annotation, a square of 200 pixels at (300, 200)."""
+    array = np.zeros((600, 900), dtype=bool)
+    array[200:400, 300:500] = True
+    row = Annotation(id=1, image_id=1, category_id=1, mask=Mask.from_array(array))
+    canvas.masks.annotations = (row,)
+    canvas.masks.shapes = {1: mask_shape(row.mask)}
+    canvas.masks.categories = {1: Category(1, "thing", colour)}
+    canvas.refresh()
+
+
+def test_the_photo_shows_its_own_colours(canvas: Canvas) -> None:
+    canvas.set_view(canvas.view.actual_size())
+    x, y = 450, 300
+    found = colour_at(canvas, x, y)
+    wanted = photo().pixels[y, x]
+    assert np.abs(np.array([found.red(), found.green(), found.blue()]) - wanted).max() <= 2
+
+
+def test_a_mask_is_tinted_and_the_rest_is_not(canvas: Canvas) -> None:
+    before = colour_at(canvas, 400, 300), colour_at(canvas, 100, 100)
+    square(canvas, colour="#ff0000")
+    after = colour_at(canvas, 400, 300), colour_at(canvas, 100, 100)
+    assert after[0].red() > before[0].red() + 20
+    assert after[1] == before[1]
+
+
+def test_hidden_masks_show_the_photo_again(canvas: Canvas) -> None:
+    before = shown(canvas)
+    square(canvas)
+    assert shown(canvas) != before
+    canvas.masks.visible = False
+    canvas.refresh()
+    assert shown(canvas) == before
+
+
+def test_opacity_goes_from_outline_to_solid(canvas: Canvas) -> None:
+    square(canvas, colour="#ff0000")
+    reds = []
+    for opacity in (0.0, 0.5, 1.0):
+        canvas.masks.opacity = opacity
+        canvas.refresh()
+        reds.append(colour_at(canvas, 400, 300).red())
+    assert reds[0] < reds[1] < reds[2] == 255
+
+
+@pytest.mark.parametrize("drag", [(37, -21), (-60, 45), (5, 0), (0, -9)])
+def test_a_pan_by_blit_looks_like_drawing_it_all_again(
+    canvas: Canvas, drag: tuple[int, int]
+) -> None:
+    square(canvas)
+    canvas.set_view(canvas.view.zoomed(2.0, 320, 240))
+    canvas.refresh()
+    shown(canvas)
+    canvas.set_view(canvas.view.panned(*drag))
+    blitted = shown(canvas)
+    canvas.refresh()
+    drawn = shown(canvas)
+    difference = _pixels(blitted).astype(int) - _pixels(drawn)
+    assert np.abs(difference).max() <= 40  # antialiased outlines where strips meet
+    assert np.mean(np.abs(difference) > 2) < 0.002
+
+
+def _pixels(image: QImage) -> np.ndarray:
+    image = image.convertToFormat(QImage.Format.Format_RGB32)
+    return np.array(image.constBits()).reshape(image.height(), image.width(), 4)[..., :3]
+
+
+def test_the_wheel_zooms_at_the_cursor(canvas: Canvas) -> None:
+    cursor = QPointF(200, 150)
+    before = canvas.view.to_image(cursor.x(), cursor.y())
+    event = QWheelEvent(
+        cursor, canvas.mapToGlobal(cursor), QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    scale = canvas.view.scale
+    QApplication.sendEvent(canvas, event)
+    assert canvas.view.scale > scale
+    assert canvas.view.to_image(cursor.x(), cursor.y()) == pytest.approx(before)
+
+
+def test_a_middle_drag_pans_and_tells_no_tool(canvas: Canvas) -> None:
+    heard: list[PointerEvent] = []
+    canvas.pressed.connect(heard.append)
+    x, y = canvas.view.x, canvas.view.y
+    QTest.mousePress(canvas, Qt.MouseButton.MiddleButton, pos=QPoint(100, 100))
+    QTest.mouseMove(canvas, QPoint(130, 90))
+    QTest.mouseRelease(canvas, Qt.MouseButton.MiddleButton, pos=QPoint(130, 90))
+    assert (canvas.view.x - x, canvas.view.y - y) == (30, -10)
+    assert heard == []
+
+
+def test_clicks_arrive_in_image_pixels_with_button_and_modifiers(canvas: Canvas) -> None:
+    heard: list[PointerEvent] = []
+    canvas.pressed.connect(heard.append)
+    position = QPointF(*canvas.view.to_screen(450.0, 300.0)).toPoint()
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier, position)
+    QTest.mouseClick(canvas, Qt.MouseButton.RightButton, pos=position)
+    assert [event.button for event in heard] == [Button.LEFT, Button.RIGHT]
+    assert heard[0].modifiers == {Modifier.SHIFT}
+    assert heard[0].x == pytest.approx(450, abs=1.5 / canvas.view.scale)
+    assert heard[0].slack == pytest.approx(4 / canvas.view.scale)
+
+
+def test_two_quick_clicks_are_two_points(canvas: Canvas) -> None:
+    heard: list[PointerEvent] = []
+    canvas.pressed.connect(heard.append)
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=QPoint(100, 100))
+    QTest.mouseDClick(canvas, Qt.MouseButton.LeftButton, pos=QPoint(101, 100))
+    assert len(heard) >= 2
+
+
+def test_dots_and_boxes_show_at_once(canvas: Canvas) -> None:
+    before = shown(canvas)
+    canvas.show_prompt(Prompt().with_point(450, 300, 1).with_point(100, 500, 0))
+    with_points = shown(canvas)
+    canvas.show_prompt(Prompt(box=Box(200, 100, 700, 500)))
+    assert len({id(before), id(with_points)}) == 2
+    assert before != with_points != shown(canvas)
+
+
+def test_a_large_photo_is_drawn_from_a_small_level() -> None:
+    pyramid = Pyramid.of(photo(1600, 2400))
+    assert [level.width() for level in pyramid.levels] == [2400, 1200, 600, 300]
+    assert pyramid.level_for(0.26).width() == 1200
+    assert pyramid.level_for(0.25).width() == 600
+    assert pyramid.level_for(3.0).width() == 2400
+
+
+def test_a_hundred_thousand_paints_leave_none_alone(canvas: Canvas) -> None:
+    """PySide6 6.12 on Python 3.11 loses a reference to None a call; the pin keeps it out."""
+    import sys
+
+    from PySide6.QtGui import QPainter
+
+    image = QImage(64, 64, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    before = sys.getrefcount(None)
+    for _ in range(20_000):
+        painter.drawImage(0, 0, image)
+        painter.translate(0, 0)
+    after = sys.getrefcount(None)
+    painter.end()
+    assert abs(after - before) < 1000
