@@ -51,4 +51,4 @@ def embedding_cache() -> EmbeddingCache:
     """The cache on disk that the window uses too, within the size that the user has set."""
     settings = load_settings()
     folder = cache_dir() / "embeddings"
-    return EmbeddingCache(folder, 0, settings.embedding_disk_mb * 1_000_000)
+    return EmbeddingCache(folder, 0, settings.embedding_disk_mb << 20)
