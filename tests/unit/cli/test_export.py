@@ -1,0 +1,153 @@
+"""`segstudio export` on a real project file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from memory_project import MemoryProject, photo_project
+
+from segstudio.cli.command_line import main
+from segstudio.core.changes import Edit, Records
+from segstudio.core.errors import BadInputError
+from segstudio.engine.export_check import check_coco, check_voc
+from segstudio.formats.coco import CocoOptions
+from segstudio.formats.voc import VocOptions
+from segstudio.store.project import NewImage, ProjectStore
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> MemoryProject:
+    return photo_project(tmp_path / "photos")
+
+
+@pytest.fixture
+def project(memory: MemoryProject) -> Path:
+    """The same photos and annotations in a project file beside them."""
+    path = memory.folder / "photos.segstudio"
+    with ProjectStore.create(path, memory.folder) as store:
+        records = store.add_images([
+            NewImage(image.path, image.width, image.height, image.sha256, image.state, image.split)
+            for image in memory.all_images
+        ])  # fmt: skip
+        names = {category.id: store.new_category_id() for category in memory.all_categories}
+        categories = [replace(item, id=names[item.id]) for item in memory.all_categories]
+        places = {old.id: new.id for old, new in zip(memory.all_images, records, strict=True)}
+        annotations = [
+            replace(
+                item,
+                id=store.new_annotation_id(),
+                image_id=places[item.image_id],
+                category_id=names[item.category_id],
+            )
+            for item in memory.all_annotations
+        ]
+        for record in records:
+            own = tuple(item for item in annotations if item.image_id == record.id)
+            first = tuple(categories) if record is records[0] else ()
+            store.commit(Edit("Import", record.id, Records(), Records(own, first)))
+    return path
+
+
+def exported(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    assert main(["export", *map(str, arguments), "--json"]) == 0
+    data: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return data
+
+
+def test_coco_is_written_from_a_project_file(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = exported(capsys, "coco", project, tmp_path / "out")
+    assert (data["format"], data["images"], data["annotations"]) == ("coco", 4, 6)
+    assert [item["path"] for item in data["skipped"]] == ["later.jpg"]
+    with ProjectStore.open(project, read_only=True) as store:
+        assert check_coco(tmp_path / "out", store).differences == []
+
+
+def test_options_of_the_format_are_flags(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--segmentation", "polygons", "--no-images", "--split", "val"]
+    data = exported(capsys, "coco", project, tmp_path / "out", *flags)
+    assert (data["images"], data["annotations"]) == (1, 2)
+    options = CocoOptions(segmentation="polygons", images=False, split="val")
+    with ProjectStore.open(project, read_only=True) as store:
+        assert check_coco(tmp_path / "out", store, options).differences == []
+    exported(capsys, "voc", project, tmp_path / "voc", "--border", 2)
+    with ProjectStore.open(project, read_only=True) as store:
+        assert check_voc(tmp_path / "voc", store, VocOptions(border=2)).differences == []
+
+
+def test_the_folder_of_images_stands_for_its_project(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exported(capsys, "voc", project.parent, tmp_path / "out")["images"] == 4
+
+
+def test_a_person_reads_a_summary_with_what_was_left_out(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", "voc", str(project), str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "6 annotations on 4 images" in text
+    assert "Left out: 1 x Nobody has labelled it yet." in text
+
+
+def test_a_second_export_needs_replace(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported(capsys, "coco", project, tmp_path / "out")
+    with pytest.raises(BadInputError, match="not empty"):
+        main(["export", "coco", str(project), str(tmp_path / "out")])
+    assert exported(capsys, "coco", project, tmp_path / "out", "--replace")["images"] == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["png", "p", "d"],
+        ["voc", "p"],
+        ["voc", "p", "d", "--border", "99"],
+        ["coco", "p", "d", "-x"],
+    ],
+)
+def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["export", *arguments])
+    assert left.value.code == 2
+    assert "usage: segstudio export" in capsys.readouterr().err
+
+
+def test_a_project_that_is_not_there_is_status_1_and_one_sentence(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "segstudio", "export", "voc", tmp_path / "no.segstudio", tmp_path],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_exporting_imports_no_torch(project: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom segstudio.cli.command_line import main\n"
+        "main(['export', 'voc', sys.argv[1], sys.argv[2]])\n"
+        "assert 'torch' not in sys.modules and 'PySide6' not in sys.modules"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, project, tmp_path / "out"],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
