@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from seeded_weights import write_checkpoint
 
 from segstudio.core.image import RgbImage
 from segstudio.core.mask import Box
@@ -23,21 +22,11 @@ from segstudio.models.prompt.mobile_sam import build_mobile_sam
 from segstudio.models.prompt.sam_model import SamModel
 from segstudio.models.registry import prompt_model
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-def load_module(path: Path) -> ModuleType:
-    spec = spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture(scope="session")
-def seeded_weights() -> ModuleType:
-    """The module tests/benchmarks/seeded_weights.py."""
-    return load_module(BENCHMARKS / "seeded_weights.py")
+def session_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For models that many tests share, and which are loaded before a test's own home is set."""
+    return tmp_path_factory.mktemp("session_home")
 
 
 def smooth_image(height: int, width: int, seed: int = 0) -> RgbImage:
@@ -50,18 +39,17 @@ def smooth_image(height: int, width: int, seed: int = 0) -> RgbImage:
 
 
 @pytest.fixture(scope="session")
-def mobile_checkpoint(tmp_path_factory: pytest.TempPathFactory, seeded_weights: ModuleType) -> Path:
+def mobile_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.device("meta"):
         network = build_mobile_sam()
     path = tmp_path_factory.mktemp("weights") / "mobile_sam.pt"
-    written: Path = seeded_weights.write_checkpoint(network, path)
-    return written
+    return write_checkpoint(network, path)
 
 
 @pytest.fixture(scope="session")
-def mobile_model(mobile_checkpoint: Path) -> SamModel:
+def mobile_model(mobile_checkpoint: Path, session_home: Path) -> SamModel:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEGSTUDIO_HOME", str(mobile_checkpoint.parent))
+        patch.setenv("SEGSTUDIO_HOME", str(session_home))
         model = prompt_model("mobile_sam").load(mobile_checkpoint, "cpu")
     assert isinstance(model, SamModel)
     return model

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from seeded_weights import shallow_encoders, write_checkpoint
 from segment_anything import SamPredictor, sam_model_registry
 
 from segstudio.core.errors import Cancelled, WeightsError
@@ -40,17 +40,17 @@ def test_the_network_is_as_large_as_the_pinned_file(key: str, name: str) -> None
 
 
 @pytest.fixture(scope="session")
-def vit_b_file(tmp_path_factory: pytest.TempPathFactory, seeded_weights: ModuleType) -> Path:
-    with seeded_weights.shallow_encoders(), torch.device("meta"):
+def vit_b_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with shallow_encoders(), torch.device("meta"):
         network = sam_model_registry["vit_b"]()
     path = tmp_path_factory.mktemp("sam") / "vit_b.pth"
-    written: Path = seeded_weights.write_checkpoint(network, path, seed=2)
-    return written
+    return write_checkpoint(network, path, seed=2)
 
 
 @pytest.fixture(scope="session")
-def model(vit_b_file: Path, seeded_weights: ModuleType) -> SamModel:
-    with seeded_weights.shallow_encoders():
+def model(vit_b_file: Path, session_home: Path) -> SamModel:
+    with pytest.MonkeyPatch.context() as patch, shallow_encoders():
+        patch.setenv("SEGSTUDIO_HOME", str(session_home))
         loaded = prompt_model("sam_vit_b").load(vit_b_file, "cpu")
     assert isinstance(loaded, SamModel)
     return loaded
@@ -62,8 +62,8 @@ def embedding(model: SamModel) -> Embedding:
 
 
 @pytest.fixture(scope="session")
-def predictor(vit_b_file: Path, seeded_weights: ModuleType) -> SamPredictor:
-    with seeded_weights.shallow_encoders():
+def predictor(vit_b_file: Path) -> SamPredictor:
+    with shallow_encoders():
         network = sam_model_registry["vit_b"](checkpoint=vit_b_file)
     predictor = SamPredictor(network)
     predictor.set_image(IMAGE.pixels)
@@ -124,11 +124,9 @@ def test_a_prior_of_another_image_is_refused(model: SamModel, embedding: Embeddi
 
 
 @pytest.mark.parametrize("key", ["sam_vit_l", "sam_vit_h", "mobile_sam"])
-def test_weights_of_another_size_are_refused(
-    vit_b_file: Path, key: str, seeded_weights: ModuleType
-) -> None:
+def test_weights_of_another_size_are_refused(vit_b_file: Path, key: str) -> None:
     with (
-        seeded_weights.shallow_encoders(),
+        shallow_encoders(),
         pytest.raises(WeightsError, match="does not hold the weights of"),
     ):
         prompt_model(key).load(vit_b_file, "cpu")
@@ -152,9 +150,7 @@ def test_cancelling_stops_the_encoder_between_blocks(model: SamModel) -> None:
     assert not blocks[0]._forward_pre_hooks, "nothing of the cancelled call stays behind"
 
 
-def test_loading_takes_the_weights_memory_once(
-    vit_b_file: Path, seeded_weights: ModuleType
-) -> None:
+def test_loading_takes_the_weights_memory_once(vit_b_file: Path) -> None:
     """The network takes over the tensors that were read; it copies none of them."""
     read = threading.local()
     real = torch.load
@@ -163,7 +159,7 @@ def test_loading_takes_the_weights_memory_once(
         read.state = real(*arguments, **options)
         return read.state
 
-    with pytest.MonkeyPatch.context() as patch, seeded_weights.shallow_encoders():
+    with pytest.MonkeyPatch.context() as patch, shallow_encoders():
         patch.setattr(torch, "load", remember)
         loaded: Any = prompt_model("sam_vit_b").load(vit_b_file, "cpu")
     for name, parameter in loaded._network.named_parameters():

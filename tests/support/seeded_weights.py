@@ -51,8 +51,8 @@ def write_checkpoint(network: nn.Module, path: Path, seed: int = 0) -> Path:
 
 
 @contextmanager
-def shallow_encoders() -> Iterator[None]:
-    """Official ViTs that are built meanwhile have two blocks: window, then global attention.
+def shallow_encoders(depth: int = 2) -> Iterator[None]:
+    """Official ViTs that are built meanwhile have `depth` blocks; all but the first are global.
 
     A whole one takes half a minute to encode an image on a CPU.
     """
@@ -61,7 +61,7 @@ def shallow_encoders() -> Iterator[None]:
     whole = module.ImageEncoderViT
 
     def cut(**settings: Any) -> Any:
-        return whole(**{**settings, "depth": 2, "global_attn_indexes": [1]})
+        return whole(**{**settings, "depth": depth, "global_attn_indexes": range(1, depth)})
 
     with mock.patch.object(module, "ImageEncoderViT", cut):
         yield

@@ -1,0 +1,216 @@
+"""One contract, put to every prompt model of the registry.
+
+The SAM family is loaded from checkpoint files of seeded random weights, through the card, with
+encoders of one block (a whole ViT-H takes minutes to encode on a CPU). The built-in model needs no
+file and is taken as it is.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from seeded_weights import shallow_encoders, write_checkpoint
+from segment_anything import sam_model_registry
+
+from segstudio.core.errors import Cancelled
+from segstudio.core.image import RgbImage
+from segstudio.core.mask import Box, Mask
+from segstudio.core.progress import CancelToken, Progress, ignore_progress
+from segstudio.core.prompt import Candidates, Embedding, Prompt
+from segstudio.models.card import ModelCard
+from segstudio.models.prompt.contract import EverythingSettings, PromptModel
+from segstudio.models.prompt.mobile_sam import build_mobile_sam
+from segstudio.models.registry import PROMPT_MODELS
+
+HEIGHT, WIDTH = 75, 110
+
+
+def two_discs() -> RgbImage:
+    """A bright and a dark disc on grey, with grain."""
+    pixels = np.full((HEIGHT, WIDTH, 3), 120, dtype=np.uint8)
+    cv2.circle(pixels, (35, 35), 18, (230, 200, 40), -1)
+    cv2.circle(pixels, (82, 45), 14, (20, 40, 90), -1)
+    grain = np.random.default_rng(0).integers(0, 12, pixels.shape, dtype=np.uint8)
+    return RgbImage(cv2.add(pixels, grain))
+
+
+IMAGE = two_discs()
+ON_DISC = Prompt(points=((35.5, 35.5),), labels=(1,))
+OTHER_DISC = Prompt(points=((82.5, 45.5), (5.5, 70.5)), labels=(1, 0))
+AROUND = Prompt(box=Box(15, 15, 55, 55))
+PRIOR = Prompt(prior=Mask.from_crop(np.ones((30, 30), dtype=bool), (20, 20), IMAGE.size))
+ONE_OF_EACH = {"point": ON_DISC, "box": AROUND, "prior": PRIOR}
+
+COARSE = EverythingSettings(points_per_side=2, predicted_iou=0.1, stability=0.1, box_nms=0.9)
+
+
+class Loaded(NamedTuple):
+    """A model, and its embedding of IMAGE."""
+
+    model: PromptModel
+    embedding: Embedding
+
+
+def checkpoint_for(card: ModelCard, folder: Path) -> Path | None:
+    if card.weights is None:
+        return None
+    with torch.device("meta"):
+        if card.key == "mobile_sam":
+            network = build_mobile_sam()
+        else:
+            network = sam_model_registry[card.key.removeprefix("sam_")]()
+    return write_checkpoint(network, folder / card.weights.name)
+
+
+@pytest.fixture(scope="module", params=PROMPT_MODELS, ids=lambda card: card.key)
+def loaded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Loaded]:
+    card: ModelCard = request.param
+    folder = tmp_path_factory.mktemp(card.key)
+    with pytest.MonkeyPatch.context() as patch, shallow_encoders(depth=1):
+        patch.setenv("SEGSTUDIO_HOME", str(folder / "home"))
+        weights = checkpoint_for(card, folder)
+        model = card.load(weights, "cpu")
+        if weights is not None:
+            weights.unlink()  # up to 160 MB; nothing may need it any more
+        yield Loaded(model, model.encode(IMAGE, CancelToken()))
+
+
+def everything(loaded: Loaded, asked: EverythingSettings = COARSE) -> Candidates:
+    return loaded.model.everything(loaded.embedding, asked, ignore_progress, CancelToken())
+
+
+def test_the_model_says_whose_it_is(loaded: Loaded) -> None:
+    assert loaded.model.card in PROMPT_MODELS
+    assert loaded.model.device == "cpu"
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", loaded.model.model_key)
+    assert loaded.model.model_key.startswith(loaded.model.card.key)
+
+
+def test_an_embedding_is_plain_arrays_with_the_names_of_model_and_image(loaded: Loaded) -> None:
+    embedding = loaded.embedding
+    assert (embedding.model_key, embedding.image_key, embedding.image_size) == (
+        loaded.model.model_key,
+        IMAGE.key,
+        (HEIGHT, WIDTH),
+    )
+    assert embedding.arrays
+    for array in embedding.arrays.values():
+        assert type(array) is np.ndarray
+        assert array.flags.c_contiguous
+        assert array.dtype != object
+
+
+def test_encoding_twice_gives_the_same_and_leaves_the_image_as_it_is(loaded: Loaded) -> None:
+    image = two_discs()
+    again = loaded.model.encode(image, CancelToken())
+    assert np.array_equal(image.pixels, IMAGE.pixels)
+    assert again.arrays.keys() == loaded.embedding.arrays.keys()
+    for name, array in again.arrays.items():
+        assert np.array_equal(array, loaded.embedding.arrays[name])
+
+
+@pytest.mark.parametrize("kind", ["point", "box", "prior"])
+def test_what_the_card_accepts_gets_masks_of_the_images_size(loaded: Loaded, kind: str) -> None:
+    if kind not in loaded.model.card.accepts:
+        pytest.skip(f"{loaded.model.card.key} takes no {kind}")
+    answer = loaded.model.predict(loaded.embedding, ONE_OF_EACH[kind])
+    assert answer.items
+    assert answer.model_key == loaded.model.model_key
+    for item in answer.items:
+        assert item.mask.size == (HEIGHT, WIDTH)
+        assert 0.0 <= item.predicted_iou <= 1.0
+        assert 0.0 <= item.stability <= 1.0
+    assert any(item.mask.area for item in answer.items)
+
+
+def test_an_empty_prompt_gets_no_masks(loaded: Loaded) -> None:
+    answer = loaded.model.predict(loaded.embedding, Prompt())
+    assert answer == Candidates((), loaded.model.model_key)
+
+
+def test_an_answer_depends_on_nothing_that_was_asked_before(loaded: Loaded) -> None:
+    prompts = (ON_DISC, OTHER_DISC, AROUND, PRIOR)
+    first = [loaded.model.predict(loaded.embedding, prompt) for prompt in prompts]
+    everything(loaded)
+    again = [loaded.model.predict(loaded.embedding, prompt) for prompt in reversed(prompts)]
+    assert again[::-1] == first
+
+
+def test_points_on_the_border_and_outside_are_answered(loaded: Loaded) -> None:
+    for x, y in ((0.0, 0.0), (WIDTH, HEIGHT), (-3.0, 10.0), (WIDTH + 50.0, -50.0)):
+        answer = loaded.model.predict(loaded.embedding, Prompt(points=((x, y),), labels=(1,)))
+        assert all(item.mask.size == (HEIGHT, WIDTH) for item in answer.items)
+
+
+def test_an_embedding_read_from_a_file_answers_the_same(loaded: Loaded) -> None:
+    file = io.BytesIO()
+    np.savez(file, **loaded.embedding.arrays)
+    file.seek(0)
+    with np.load(file) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    for array in arrays.values():
+        array.flags.writeable = False  # as a mapped file is
+    source = loaded.embedding
+    copy = Embedding(source.model_key, source.image_key, source.image_size, arrays)
+    expected = loaded.model.predict(source, ON_DISC)
+    assert loaded.model.predict(copy, ON_DISC) == expected
+
+
+def test_another_models_embedding_is_refused(loaded: Loaded) -> None:
+    source = loaded.embedding
+    foreign = Embedding("another", source.image_key, source.image_size, source.arrays)
+    with pytest.raises(ValueError, match="another"):
+        loaded.model.predict(foreign, ON_DISC)
+    with pytest.raises(ValueError, match="another"):
+        loaded.model.everything(foreign, COARSE, ignore_progress, CancelToken())
+
+
+def test_what_was_cancelled_before_it_began_does_nothing(loaded: Loaded) -> None:
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        loaded.model.encode(IMAGE, token)
+    with pytest.raises(Cancelled):
+        loaded.model.everything(loaded.embedding, COARSE, ignore_progress, token)
+
+
+def test_everything_gives_masks_best_first_with_progress(loaded: Loaded) -> None:
+    seen: list[Progress] = []
+    answer = loaded.model.everything(loaded.embedding, COARSE, seen.append, CancelToken())
+    assert answer.items
+    scores = [item.predicted_iou for item in answer.items]
+    assert scores == sorted(scores, reverse=True)
+    for item in answer.items:
+        assert item.mask.size == (HEIGHT, WIDTH)
+        assert item.mask.area > 0
+        assert item.predicted_iou > COARSE.predicted_iou
+        assert item.stability >= COARSE.stability
+    assert seen
+    assert [step.done for step in seen] == sorted(step.done for step in seen)
+    assert seen[-1].done == seen[-1].total
+    assert everything(loaded) == answer
+
+
+def test_everything_with_higher_thresholds_keeps_less(loaded: Loaded) -> None:
+    strict = EverythingSettings(points_per_side=2, predicted_iou=0.9, stability=0.9, box_nms=0.9)
+    assert len(everything(loaded, strict).items) <= len(everything(loaded).items)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 2)])
+def test_the_smallest_images_are_no_exception(loaded: Loaded, size: tuple[int, int]) -> None:
+    if loaded.model.card.key.startswith("sam_vit"):
+        pytest.skip("the same code as MobileSAM around the encoder, and slow")
+    image = RgbImage(np.full((*size, 3), 90, dtype=np.uint8))
+    embedding = loaded.model.encode(image, CancelToken())
+    answer = loaded.model.predict(embedding, Prompt(points=((0.5, 0.5),), labels=(1,)))
+    assert all(item.mask.size == size for item in answer.items)
