@@ -39,6 +39,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             encoded += 1
         else:
             known += 1
+    if cache.warning:
+        output.say(cache.warning)
     seconds = time.perf_counter() - start
     data = {
         "model": model.card.key,

@@ -1,0 +1,87 @@
+"""What commands read and write."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segstudio.cli.everything import innermost_point
+from segstudio.cli.files import image_sources, png_bytes, require_suffix, write_whole
+from segstudio.core.errors import BadInputError, StorageError
+from segstudio.core.mask import Mask
+from segstudio.core.progress import CancelToken, ignore_progress
+from segstudio.engine.project_session import new_project
+
+
+def test_a_file_is_written_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "mask.png"
+    for content in (b"first", b"second"):
+        write_whole(target, content)
+        assert target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["mask.png"]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert target.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"):
+        write_whole(tmp_path / "file" / "x.png", b"")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError):
+        write_whole(tmp_path / "folder", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_masks_and_labels_are_png_without_loss() -> None:
+    mask = np.arange(12).reshape(3, 4) % 3 == 0
+    read = np.asarray(Image.open(BytesIO(png_bytes(mask))))
+    assert read.dtype == np.uint8 and np.array_equal(read, mask * 255)
+    labels = np.array([[0, 300], [65_535, 1]], dtype=np.uint16)
+    assert np.array_equal(np.asarray(Image.open(BytesIO(png_bytes(labels)))), labels)
+
+
+def test_images_come_from_a_file_a_folder_or_a_project(tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "below/c.png"):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 3)).save(path)
+    images = tmp_path / "images"
+    names = ["a.png", "b.png", "below/c.png"]
+    assert [source.name for source in image_sources(images)] == names
+    project = tmp_path / "p.segstudio"
+    new_project(project, images, ignore_progress, CancelToken())
+    found = image_sources(project)
+    assert [source.name for source in found] == names
+    assert [source.path for source in found] == [images / name for name in names]
+    (single,) = image_sources(images / "b.png")
+    assert (single.id, single.name) == (1, "b.png")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInputError, match="no image"):
+        image_sources(tmp_path / "empty")
+
+
+def test_the_name_of_an_output_says_its_format() -> None:
+    assert require_suffix(Path("x.PNG"), ".png", ".json") == ".png"
+    with pytest.raises(BadInputError, match=r"\.png or \.json"):
+        require_suffix(Path("x.jpg"), ".png", ".json")
+
+
+def test_the_innermost_point_is_inside_also_of_rings() -> None:
+    y, x = np.mgrid[:60, :80]
+    distance = np.hypot(x - 40, y - 30)
+    ring = Mask.from_array((distance < 25) & (distance > 10))
+    assert ring.contains(*innermost_point(ring))
+    radius = np.hypot(*(np.subtract(innermost_point(ring), (40.5, 30.5))))
+    assert 16 <= radius <= 19
+    whole = Mask.from_array(np.ones((5, 9)))
+    assert innermost_point(whole)[1] == 2.5
+    assert innermost_point(Mask.from_array(x + y == 0)) == (0.5, 0.5)
+    with pytest.raises(ValueError, match="no inside"):
+        innermost_point(Mask.empty((3, 3)))
