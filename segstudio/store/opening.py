@@ -25,11 +25,21 @@ _NO_SHARED_MEMORY = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_FULL", "SQLIT
 
 @dataclass
 class OpenFile:
-    """An open project file: `lock` when it may be written, `copy` when it is a private copy."""
+    """An open project file.
+
+    `lock` is there when it may be written, `copy` (a folder) when it is a private copy,
+    `identity` (device, inode) when it is known which file the name stood for.
+    """
 
     engine: Engine
     lock: WriterLock | None = None
     copy: Path | None = None
+    identity: tuple[int, int] | None = None
+
+    def in_place(self, path: Path) -> bool:
+        """Whether `path` still names the file that is open: SQLite would go on writing to one
+        that was deleted, and all of it would be lost on closing."""
+        return self.identity is None or _identity(path) == self.identity
 
     def close(self) -> None:
         """Bring the log into the file and let go of all; never raises for a full disk."""
@@ -154,7 +164,15 @@ def open_for_writing(path: Path) -> OpenFile:
         except BaseException:
             engine.dispose()
             raise
-        return OpenFile(engine, lock=lock)
+        return OpenFile(engine, lock=lock, identity=_identity(path))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _keep_older(engine: Engine, path: Path, version: int) -> None:

@@ -67,17 +67,12 @@ class ProjectStore(ProjectReading):
 
     def close(self) -> None:
         with self._lock:
-            if not self._closed and not self.read_only:
-                self._keep_ids_given_out()
+            # Ids that were given out and not used are not to be given out again. On a full disk
+            # nothing is lost: nothing was ever stored under them.
+            if not self._closed and not self.read_only and self._next_ids != self._stored_ids:
+                with suppress(StorageError), self._writing():
+                    pass
             super().close()
-
-    def _keep_ids_given_out(self) -> None:
-        """So that an id that was given out and not used is not given out again."""
-        if self._next_ids == self._stored_ids:
-            return
-        # On a full disk nothing is lost: nothing was ever stored under these ids.
-        with suppress(StorageError), self._writing():
-            pass
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -87,6 +82,11 @@ class ProjectStore(ProjectReading):
                 raise StorageError(
                     f"{self.path.name} was opened read-only and cannot be changed; "
                     "close it and open it for writing."
+                )
+            if not self._file.in_place(self.path):
+                raise StorageError(
+                    f"{self.path} was moved, deleted or replaced while it was open; put it back, "
+                    "or save a copy under another name to keep your work."
                 )
             with engine.execution_options(writes=True).begin() as connection:
                 yield connection
@@ -204,17 +204,20 @@ class ProjectStore(ProjectReading):
 
     def save_run_progress(self, run_id: int, progress: Any) -> None:
         """Keep what a restart of this run goes on from (JSON)."""
-        self._change_run(run_id, {"progress": codec.to_json(progress)})
+        with self._writing() as connection:
+            _change_run(connection, run_id, progress=codec.to_json(progress))
 
     def finish_run(self, run_id: int, result: Any) -> None:
         """Note that a run ended, and how (JSON)."""
-        self._change_run(run_id, {"result": codec.to_json(result), "finished_at": time.time()})
-
-    def _change_run(self, run_id: int, values: dict[str, Any]) -> None:
+        text = codec.to_json(result)
         with self._writing() as connection:
-            query = update(run).where(run.c.id == run_id).values(**values)
-            if connection.execute(query).rowcount != 1:
-                raise StorageError(f"{self.path.name} has no run {run_id}.")
+            _change_run(connection, run_id, result=text, finished_at=time.time())
+
+
+def _change_run(connection: Connection, run_id: int, **values: Any) -> None:
+    query = update(run).where(run.c.id == run_id).values(**values)
+    if connection.execute(query).rowcount != 1:
+        raise StorageError(f"The project has no run {run_id}.")
 
 
 def _stored_id(connection: Connection, table: Table) -> int:

@@ -107,6 +107,7 @@ edit = Table(
     Column("state_user", Text),
     Column("state_at", Double),
     Index("edit_by_image", "image_id", "sequence", unique=True),
+    Index("edit_by_state", "image_id", "state", "sequence"),
 )
 
 run = Table(

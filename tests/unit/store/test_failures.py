@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +122,51 @@ def test_a_file_that_may_not_grow_refuses_and_goes_on_when_it_may(desk: Any) -> 
     limit(100_000)
     desk.accept(50)
     assert desk.store.integrity() == []
+
+
+# -- other programs ------------------------------------------------------------------------------
+
+
+def test_a_project_that_is_deleted_while_open_takes_no_more_work_but_can_be_saved(
+    desk: Any, tmp_path: Path
+) -> None:
+    record = desk.accept(1)
+    desk.store.path.unlink()
+    with pytest.raises(StorageError, match="moved, deleted or replaced") as refused:
+        desk.accept(2)
+    assert is_one_sentence(refused.value)
+    desk.store.save_copy(tmp_path / "rescued.segstudio")
+    with ProjectStore.open(tmp_path / "rescued.segstudio") as rescued:
+        assert list(rescued.all_annotations()) == [record]
+        assert rescued.integrity() == []
+
+
+def test_a_project_that_is_renamed_while_open_keeps_all_that_was_accepted(
+    desk: Any, tmp_path: Path
+) -> None:
+    record = desk.accept(1)
+    moved = desk.store.path.rename(tmp_path / "moved.segstudio")
+    with pytest.raises(StorageError, match="moved, deleted or replaced"):
+        desk.accept(2)
+    desk.store.close()
+    with ProjectStore.open(moved) as store:
+        assert list(store.all_annotations()) == [record]
+        assert store.integrity() == []
+
+
+def test_a_project_in_use_by_another_program_says_so_and_goes_on_later(
+    tmp_path: Path, make_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.05)
+    desk = make_desk(tmp_path)
+    other = sqlite3.connect(desk.store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="Another program is using"):
+        desk.accept(1)
+    assert desk.store.annotation_counts() == {image.id: 0 for image in desk.images}
+    other.execute("ROLLBACK")
+    other.close()
+    assert desk.accept(2) in desk.store.annotations(desk.images[0].id)
 
 
 # -- read-only places ----------------------------------------------------------------------------
@@ -296,6 +345,48 @@ def test_the_log_of_a_project_that_was_deleted_does_not_get_into_a_new_one(
         assert store.images() == [] and list(store.all_annotations()) == []
         assert store.integrity() == []
     assert (tmp_path / "zoo.segstudio-wal.left-over-1").read_bytes() == old
+
+
+MAKE = """
+import sys
+from pathlib import Path
+from segstudio.store.project import ProjectStore
+folder = Path(sys.argv[1])
+number = 0
+while True:
+    number += 1
+    store = ProjectStore.create(folder / f"{number}.segstudio", folder, f"project {number}")
+    store.save_copy(folder / f"{number} copy.segstudio")
+    print(number, flush=True)
+    store.close()
+"""
+
+
+def test_a_killed_process_leaves_no_half_made_project(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    whole = 0
+    for kill in range(5):
+        folder = tmp_path / str(kill)
+        folder.mkdir()
+        command = [sys.executable, "-c", MAKE, str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None and process.stdout.readline() == "1\n"
+            time.sleep(rng.random() * 0.1)
+            process.kill()
+            made = int([1, *process.stdout.read().split()][-1])
+        for path in folder.glob("[!.]*.segstudio"):
+            with ProjectStore.open(path) as store:
+                assert store.name == f"project {path.stem.split()[0]}"
+                assert store.integrity() == []
+            whole += 1
+        for number in (*range(1, made + 1), made + 1, made + 2):  # what was not made can be
+            path = folder / f"{number}.segstudio"
+            assert path.exists() or number > made
+            if not path.exists():
+                ProjectStore.create(path, folder).close()
+        left = [path.name for path in folder.glob(".*.part*")]
+        assert all(int(name.split(".")[1].split()[0]) > made for name in left)
+    assert whole >= 10
 
 
 def test_a_project_may_have_a_strange_name(tmp_path: Path) -> None:
