@@ -11,7 +11,7 @@ from segstudio.cli.model_arguments import add_model_arguments, embedding_cache, 
 from segstudio.cli.output import Output
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken, Progress
-from segstudio.engine.prompt_session import encode_image
+from segstudio.engine.encoding import encode_image
 from segstudio.imaging.read import read_image
 
 

@@ -22,7 +22,7 @@ from segstudio.core.image import RgbImage
 from segstudio.core.mask import Mask
 from segstudio.core.progress import CancelToken, Progress
 from segstudio.core.prompt import Candidates
-from segstudio.engine.prompt_session import encode_image
+from segstudio.engine.encoding import encode_image
 from segstudio.imaging.read import read_image
 from segstudio.models.prompt.contract import EverythingSettings, PromptModel
 

@@ -16,7 +16,7 @@ from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Box
 from segstudio.core.progress import CancelToken
 from segstudio.core.prompt import Candidate, Prompt
-from segstudio.engine.prompt_session import encode_image
+from segstudio.engine.encoding import encode_image
 from segstudio.imaging.read import read_image
 
 
