@@ -105,7 +105,7 @@ def check_voc(folder: Path, view: ProjectView, options: VocOptions | None = None
         if not page.is_file():
             continue
         found.add(image.id)
-        drawn, _ = drawn_annotations(view, image)
+        drawn, _ = drawn_annotations(view, image, view.categories())
         _compare_voc_page(result, view, page, image, drawn)
         _compare_size(result, folder / "JPEGImages" / f"{page.stem}.jpg", image)
         for kind, painted in _painted(view, image, drawn, options.border).items():
@@ -144,7 +144,7 @@ def _compare_coco_categories(result: CheckReport, view: ProjectView, coco: COCO)
 def _compare_coco_annotations(
     result: CheckReport, view: ProjectView, coco: COCO, image: ImageRecord
 ) -> None:
-    drawn, _ = drawn_annotations(view, image)
+    drawn, _ = drawn_annotations(view, image, view.categories())
     entries = {entry["id"]: entry for entry in coco.imgToAnns.get(image.id, [])}
     ids = [annotation.id for annotation in drawn]
     result.expect(f"The annotation ids of {image.path}", sorted(entries), sorted(ids))

@@ -8,7 +8,7 @@ and `stage`, `tool`, `model`, `z_order`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -70,6 +70,7 @@ class CocoFormat:
         chosen = options if isinstance(options, CocoOptions) else CocoOptions()
         if chosen.segmentation not in {"rle", "polygons"}:
             raise BadInputError(f"COCO masks are rle or polygons, not {chosen.segmentation!r}.")
+        categories = tuple(view.categories())
         selection = select_images(view, options)
         total = 2 * len(selection.images)
         skipped = list(selection.skipped)
@@ -89,7 +90,8 @@ class CocoFormat:
             if image.id in names:
                 splits.setdefault(safe_stem(image.split or "default"), []).append(image)
         (folder / "annotations").mkdir()
-        writer = _Writer(view, chosen.segmentation == "polygons", names, skipped, report, cancel)
+        as_polygons = chosen.segmentation == "polygons"
+        writer = _Writer(view, categories, as_polygons, names, skipped, report, cancel)
         writer.total, writer.done = total, len(selection.images)
         for split, images in sorted(splits.items()) or [("default", [])]:
             writer.write(folder / "annotations" / f"instances_{split}.json", images)
@@ -111,6 +113,7 @@ class _Writer:
     """Streams the JSON of one split after the other and counts what it wrote."""
 
     view: ProjectView
+    categories: Sequence[Category]
     as_polygons: bool
     names: dict[int, str]
     skipped: list[Skipped]
@@ -124,7 +127,7 @@ class _Writer:
         with path.open("wb") as file:
             file.write(b'{"info":' + _dump({"description": self.view.name, "version": "1.0"}))
             file.write(b',"licenses":[],"categories":')
-            file.write(_dump([_category(category) for category in self.view.categories()]))
+            file.write(_dump([_category(category) for category in self.categories]))
             file.write(b',"images":')
             _stream(file, (self._image(image) for image in images))
             file.write(b',"annotations":')
@@ -145,7 +148,7 @@ class _Writer:
             self.cancel.check()
             self.report(Progress(self.done, self.total, f"Writing {image.path}"))
             self.done += 1
-            drawn, faults = drawn_annotations(self.view, image)
+            drawn, faults = drawn_annotations(self.view, image, self.categories)
             self.skipped.extend(faults)
             for annotation in drawn:
                 self.annotations += 1

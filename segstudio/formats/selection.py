@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segstudio.core.annotation import Annotation
+from segstudio.core.category import Category
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageRecord, ImageState
 from segstudio.core.project_view import ProjectView
@@ -55,18 +57,21 @@ def select_images(view: ProjectView, options: ExportOptions) -> Selection:
 
 
 def drawn_annotations(
-    view: ProjectView, image: ImageRecord
+    view: ProjectView, image: ImageRecord, categories: Sequence[Category]
 ) -> tuple[list[Annotation], list[Skipped]]:
-    """The image's annotations from the back to the front, and those that no file can hold."""
-    categories = {category.id for category in view.categories()}
+    """The image's annotations from the back to the front, and those that no file can hold.
+
+    `categories` are the ones that the export began with: work on the project may go on meanwhile.
+    """
+    known = {category.id for category in categories}
     drawn, skipped = [], []
     for annotation in view.annotations(image.id):
         if not annotation.mask.area:
             fault = "has an empty mask"
         elif annotation.mask.size != image.size:
             fault = "has a mask of another size than its image"
-        elif annotation.category_id not in categories:
-            fault = "has a category that is not in the project"
+        elif annotation.category_id not in known:
+            fault = "has a category that was not in the project when the export began"
         else:
             drawn.append(annotation)
             continue

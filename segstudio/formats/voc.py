@@ -85,7 +85,7 @@ class VocFormat:
         Raises BadInputError if there are more than 254 categories. An image of more than 254
         objects gets a 16-bit grey object map, which the report notes.
         """
-        categories = view.categories()
+        categories = tuple(view.categories())
         if len(categories) > MOST_INDICES:
             raise BadInputError(
                 f"VOC label maps hold at most {MOST_INDICES} categories and this project has "
@@ -107,7 +107,7 @@ class VocFormat:
             except BadInputError as error:
                 skipped.append(Skipped(image.path, str(error)))
                 continue
-            annotations, faults = drawn_annotations(view, image)
+            annotations, faults = drawn_annotations(view, image, categories)
             skipped.extend(faults)
             page = _Page(stem, image, annotations)
             _write_xml(folder, page, view.name, categories)

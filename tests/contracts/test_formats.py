@@ -11,7 +11,7 @@ import pytest
 from memory_project import MemoryProject, photo_project
 
 from segstudio.core.errors import BadInputError, Cancelled
-from segstudio.core.progress import CancelToken, ignore_progress
+from segstudio.core.progress import CancelToken, Progress, ignore_progress
 from segstudio.formats.contract import ExportFormat, ExportOptions, declared_options
 from segstudio.formats.registry import EXPORT_FORMATS, export_format
 
@@ -136,6 +136,22 @@ def test_hostile_paths_never_leave_the_folder(
     before = {path for path in tmp_path.rglob("*") if not path.is_relative_to(folder)}
     write(member, project, folder)
     assert {path for path in tmp_path.rglob("*") if not path.is_relative_to(folder)} == before
+
+
+@every_format
+def test_a_category_that_appears_meanwhile_waits_for_the_next_export(
+    member: ExportFormat, project: MemoryProject, folder: Path
+) -> None:
+    def report(_: Progress) -> None:
+        if len(project.all_categories) == 3:
+            late = project.add_category("late")
+            photo = project.all_images[1]
+            project.annotate(photo, late, np.ones(photo.size, dtype=bool))
+
+    done = member.write(project, folder, member.options(), report, CancelToken())
+    assert done.annotations == 6
+    assert "was not in the project when" in done.skipped[-1].reason
+    assert not any(b"late<" in data or b'"late"' in data for data in tree(folder).values())
 
 
 @every_format
