@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,14 +136,14 @@ def _run(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("needs the administrator of a Linux machine, to mount a small disk")
-    folder = tmp_path / "disk"
+@contextmanager
+def _mounted(folder: Path) -> Iterator[SmallDisk | None]:
+    """A small disk at `folder`, or None where this user cannot mount one."""
     folder.mkdir()
-    if not _run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)):
-        pytest.skip("this machine does not let its administrator mount a small disk")
+    mount = ("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder))
+    if sys.platform != "linux" or os.geteuid() != 0 or not _run(*mount):
+        yield None
+        return
     try:
         yield SmallDisk(folder)
     finally:
@@ -150,16 +151,23 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 @pytest.fixture
-def freeze(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], Path]]:
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with _mounted(tmp_path / "disk") as disk:
+        if disk is None:
+            pytest.skip("needs the administrator of a Linux machine, to mount a small disk")
+        yield disk
+
+
+@pytest.fixture
+def freeze(tmp_path: Path) -> Iterator[Callable[[], Path]]:
     """A folder to work in first; calling it makes the folder read-only."""
-    if sys.platform == "linux" and os.geteuid() == 0:
-        disk: SmallDisk = request.getfixturevalue("small_disk")
-        yield _Freezer(disk.path, disk.freeze)
-        return
     folder = tmp_path / "frozen"
-    folder.mkdir()
-    yield _Freezer(folder, lambda: folder.chmod(0o555))
-    folder.chmod(0o755)
+    with _mounted(folder) as disk:
+        if disk is not None:
+            yield _Freezer(folder, disk.freeze)
+        else:
+            yield _Freezer(folder, lambda: folder.chmod(0o555))
+            folder.chmod(0o755)
 
 
 class _Freezer:
