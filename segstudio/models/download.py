@@ -91,7 +91,7 @@ def _receive(transfer: Transfer) -> None:
             broken = error
     if _part_size(transfer) != transfer.weights.size:
         raise WeightsError(
-            f"The download of {transfer.weights.name} broke off: {broken}; try again, and it "
+            f"The download of {transfer.weights.name} failed: {broken}; try again, and it "
             "goes on where it stopped."
         )
 
@@ -133,7 +133,7 @@ def _receive_once(transfer: Transfer, have: int) -> None:
     except requests.exceptions.ConnectionError as error:
         if error.args and isinstance(error.args[0], ReadTimeoutError):
             raise _Broken(f"the server sent nothing for {STALL_SECONDS:.0f} seconds") from error
-        raise _Broken("the server cannot be reached, is this computer online?") from error
+        raise _Broken("the server cannot be reached (is this computer online?)") from error
     except requests.exceptions.RequestException as error:
         raise WeightsError(
             f"{transfer.weights.url} cannot be downloaded: {type(error).__name__}."

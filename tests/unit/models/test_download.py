@@ -180,7 +180,7 @@ def test_a_download_that_keeps_breaking_ends_in_a_sentence_and_resumes_later(
     setting: Setting, server: Server
 ) -> None:
     server.cut_after = [2 * BLOCK] * download.ATTEMPTS
-    with pytest.raises(WeightsError, match=r"broke off.*goes on where it stopped"):
+    with pytest.raises(WeightsError, match=r"failed.*goes on where it stopped"):
         setting.pull()
     assert setting.part.stat().st_size == 2 * BLOCK * download.ATTEMPTS
     assert not setting.target.exists()
