@@ -53,6 +53,21 @@ class Snapshot:
             history=store.history(image_id),
         )
 
+    def category(self, category_id: int) -> Category:
+        """Raises BadInputError if there is none with this id."""
+        for category in self.categories:
+            if category.id == category_id:
+                return category
+        raise BadInputError("That category is no longer in the project; choose another one.")
+
+    def chosen(self, ids: Iterable[int]) -> tuple[Annotation, ...]:
+        """The annotations of these ids, by depth. Raises BadInputError if one is not here."""
+        wanted = set(ids)
+        found = tuple(row for row in self.annotations if row.id in wanted)
+        if len(found) != len(wanted):
+            raise BadInputError("That annotation is no longer on the image; choose another one.")
+        return found
+
     def after(self, edit: Edit, history: HistoryState) -> Snapshot:
         """This snapshot once `edit` has been applied."""
         before, after = edit.before, edit.after
@@ -119,9 +134,9 @@ class ImageSession:
         on all of them together. Raises BadInputError for masks that are empty or of another size.
         """
         with self._lock:
-            self._category(category_id)
+            self.snapshot.category(category_id)
             masks = [candidate.mask for candidate in candidates]
-            self._check_masks(masks)
+            _check_masks(masks, self.image.size)
             now, top = time.time(), max((row.z_order for row in self.annotations), default=-1)
             made = tuple(
                 Annotation(
@@ -150,7 +165,7 @@ class ImageSession:
     def delete(self, ids: Iterable[int]) -> Edit | None:
         """Delete annotations; with the last one, a labelled or reviewed image is to do again."""
         with self._lock:
-            gone = self._chosen(ids)
+            gone = self.snapshot.chosen(ids)
             if not gone:
                 return None
             emptied = len(gone) == len(self.annotations)
@@ -161,8 +176,8 @@ class ImageSession:
     def set_category(self, ids: Iterable[int], category_id: int) -> Edit | None:
         """Give annotations a category; None where they all have it already."""
         with self._lock:
-            name = self._category(category_id).name
-            old = tuple(row for row in self._chosen(ids) if row.category_id != category_id)
+            name = self.snapshot.category(category_id).name
+            old = tuple(row for row in self.snapshot.chosen(ids) if row.category_id != category_id)
             now = time.time()
             new = tuple(replace(row, category_id=category_id, updated_at=now) for row in old)
             return self._commit(f"Change category to {name}", old, new) if old else None
@@ -170,8 +185,8 @@ class ImageSession:
     def change_mask(self, annotation_id: int, mask: Mask) -> Edit | None:
         """Give one annotation another mask; None where it has that mask already."""
         with self._lock:
-            (old,) = self._chosen([annotation_id])
-            self._check_masks([mask])
+            (old,) = self.snapshot.chosen([annotation_id])
+            _check_masks([mask], self.image.size)
             if old.mask == mask:
                 return None
             new = replace(old, mask=mask, updated_at=time.time())
@@ -183,7 +198,7 @@ class ImageSession:
         Among themselves they keep their order.
         """
         with self._lock:
-            moved = self._chosen(ids)
+            moved = self.snapshot.chosen(ids)
             rest = tuple(row for row in self.annotations if row not in moved)
             wanted = (*rest, *moved) if to_front else (*moved, *rest)
             if not moved or wanted == self.annotations:
@@ -220,7 +235,7 @@ class ImageSession:
         A digit that another category had is swapped with it. Raises BadInputError as above.
         """
         with self._lock:
-            old = self._category(category.id)
+            old = self.snapshot.category(category.id)
             new = check_category(category, self.categories)
             if new == old:
                 return None
@@ -230,8 +245,13 @@ class ImageSession:
     def delete_category(self, category_id: int) -> Edit:
         """Delete a category. Raises BadInputError while any annotation of the project has it."""
         with self._lock:
-            old = self._category(category_id)
-            self._check_unused((old,))
+            old = self.snapshot.category(category_id)
+            used = self._store.category_counts().get(category_id, 0)
+            if used:
+                raise BadInputError(
+                    f"{used} annotation{'s have' if used > 1 else ' has'} the category "
+                    f"{old.name}; give {'them' if used > 1 else 'it'} another one first."
+                )
             return self._commit_categories(f"Delete category {old.name}", (old,), ())
 
     # -- history --------------------------------------------------------------------------------
@@ -278,41 +298,19 @@ class ImageSession:
             self.snapshot = Snapshot.read(self._store, self.image.id)
         return edit
 
-    def _category(self, category_id: int) -> Category:
-        for category in self.categories:
-            if category.id == category_id:
-                return category
-        raise BadInputError("That category is no longer in the project; choose another one.")
 
-    def _chosen(self, ids: Iterable[int]) -> tuple[Annotation, ...]:
-        wanted = set(ids)
-        found = tuple(row for row in self.annotations if row.id in wanted)
-        if len(found) != len(wanted):
-            raise BadInputError("That annotation is no longer on the image; choose another one.")
-        return found
-
-    def _check_masks(self, masks: Sequence[Mask]) -> None:
-        if not masks:
-            raise BadInputError("There is no mask to accept; prompt the model first.")
-        for mask in masks:
-            if mask.size != self.image.size:
-                (height, width), (own_height, own_width) = mask.size, self.image.size
-                raise BadInputError(
-                    f"The mask is {width} x {height} pixels where the image is "
-                    f"{own_width} x {own_height}; open the image again."
-                )
-            if not mask.area:
-                raise BadInputError("The mask is empty; add a point on the object first.")
-
-    def _check_unused(self, categories: Sequence[Category]) -> None:
-        counts = self._store.category_counts()
-        for category in categories:
-            used = counts.get(category.id, 0)
-            if used:
-                raise BadInputError(
-                    f"{used} annotation{'s have' if used > 1 else ' has'} the category "
-                    f"{category.name}; give {'them' if used > 1 else 'it'} another one first."
-                )
+def _check_masks(masks: Sequence[Mask], size: tuple[int, int]) -> None:
+    """Raises BadInputError unless there are masks, of that (H, W), none of them empty."""
+    if not masks:
+        raise BadInputError("There is no mask to accept; prompt the model first.")
+    for mask in masks:
+        if mask.size != size:
+            raise BadInputError(
+                f"The mask is {mask.size[1]} x {mask.size[0]} pixels where the image is "
+                f"{size[1]} x {size[0]}; open the image again."
+            )
+        if not mask.area:
+            raise BadInputError("The mask is empty; add a point on the object first.")
 
 
 def _replaced(
