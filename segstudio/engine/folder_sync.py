@@ -22,14 +22,16 @@ class ScanReport:
     """What looking through the image folder found; paths are relative to it.
 
     `unreadable` has a sentence for each file. `missing` images are in the project but not in the
-    folder, `changed` ones have other bytes than when they were added, `moved` ones were found under
-    another name (old path, new path) and followed.
+    folder, `changed` ones have other bytes than those that were worked on, `refreshed` ones had
+    changed too but nobody had worked on them, so they were taken as they are. `moved` ones were
+    found under another name (old path, new path) and followed.
     """
 
     added: int = 0
     unreadable: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    refreshed: tuple[str, ...] = ()
     moved: tuple[tuple[str, str], ...] = ()
 
 
@@ -69,7 +71,8 @@ def rescan(
         added=len(added),
         unreadable=found.unreadable,
         missing=tuple(path for path in missing if path not in left),
-        changed=tuple(changed),
+        changed=tuple(path for path in changed if path not in followed),
+        refreshed=tuple(followed),
         moved=tuple((image.path, path) for image, path in moved.items()),
     )
 

@@ -342,7 +342,7 @@ def test_a_changed_file_that_nobody_worked_on_is_taken_as_it_is(photos: Path) ->
         old = next(image for image in project.store.images() if image.path == "coffee.png")
     Image.new("RGB", (30, 20)).save(photos / "coffee.png")
     with opened(photos) as project:
-        assert project.report == ScanReport(changed=("coffee.png",))
+        assert project.report == ScanReport(refreshed=("coffee.png",))
         new = project.store.image(old.id)
         assert new.size == (20, 30)
         assert replace(new, width=old.width, height=old.height, sha256=old.sha256) == old
