@@ -36,12 +36,12 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 def category_colour(index: int) -> str:
     """The colour that the `index`-th category (from 0) starts with.
 
-    Okabe-Ito first, then hues a golden angle apart in OKLCH (Ottosson 2020) at two lightnesses.
+    Okabe-Ito first, then hues a golden angle apart in OKLCH (Ottosson 2020) at three lightnesses.
     """
     if index < len(OKABE_ITO):
         return OKABE_ITO[index]
     step = index - len(OKABE_ITO)
-    return _oklch_hex(0.78 if step % 2 else 0.62, 0.13, math.radians(step * 137.508 + 20.0))
+    return _oklch_hex((0.62, 0.80, 0.71)[step % 3], 0.11, math.radians(step * 137.508 + 20.0))
 
 
 def _oklch_hex(lightness: float, chroma: float, hue: float) -> str:

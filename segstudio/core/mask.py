@@ -166,18 +166,28 @@ class Mask:
 
     def crop(self, x0: int, y0: int, x1: int, y1: int) -> BoolArray:
         """(y1 - y0, x1 - x0) bool of that half-open part of the image, which must lie inside."""
-        height = self.size[0]
+        height, rows, columns = self.size[0], y1 - y0, x1 - x0
         starts, ends = self._intervals()
         low, high = x0 * height, x1 * height
-        first = int(np.searchsorted(ends, low, side="right"))
-        stop = int(np.searchsorted(starts, high, side="left"))
-        starts = np.clip(starts[first:stop], low, high) - low
-        ends = np.clip(ends[first:stop], low, high) - low
-        steps = np.zeros(high - low + 1, dtype=np.int8)
+        inside = slice(
+            int(np.searchsorted(ends, low, side="right")),
+            int(np.searchsorted(starts, high, side="left")),
+        )
+        starts, ends = np.maximum(starts[inside], low) - low, np.minimum(ends[inside], high) - low
+        first, top = np.divmod(starts, height)
+        last, bottom = np.divmod(ends - 1, height)
+        stride = height
+        if np.array_equal(first, last):  # no run leaves its column: only the rows asked for count
+            top, bottom = np.maximum(top - y0, 0), np.minimum(bottom + 1 - y0, rows)
+            kept, stride = bottom > top, rows + 1
+            starts = (first * stride + top)[kept]
+            ends = (first * stride + bottom)[kept]
+            y0, y1 = 0, rows
+        steps = np.zeros(columns * stride + 1, dtype=np.int8)
         steps[starts] += 1
         steps[ends] -= 1
-        columns = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
-        return np.ascontiguousarray(columns.reshape(x1 - x0, height)[:, y0:y1].T)
+        filled = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
+        return np.ascontiguousarray(filled.reshape(columns, stride)[:, y0:y1].T)
 
     def box_crop(self) -> tuple[BoolArray, tuple[int, int]]:
         """The mask inside its own box, and the box's top left pixel (x, y)."""

@@ -22,6 +22,7 @@ from segstudio.gui.action_set import ActionSet
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.view import ViewDesk
@@ -64,6 +65,7 @@ class Studio(QObject):
         self.desks = DeskSet(
             project=project,
             prompt=prompt,
+            model=ModelDesk(self.workspace, self.prompts, prompt),
             annotations=AnnotationDesk(self.workspace),
             view=view,
             window=WindowDesk(self.workspace, self.window),
@@ -91,7 +93,7 @@ class Studio(QObject):
             card,
             device=self.workspace.settings.device,
             weights=None,
-            download=card.key in self.desks.prompt.may_download,
+            download=card.key in self.desks.model.may_download,
             report=report,
             cancel=cancel,
         )

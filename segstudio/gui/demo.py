@@ -99,7 +99,7 @@ class Demo:
         self._reopen(hand, photos / PROJECT, before)
         self._export(self._hand or hand)
         self._summarise(before)
-        (self._hand or hand).close()
+        self.close()
 
     def _open_window(self) -> Hand:
         studio = Studio(Settings(model="graph_cut"))
@@ -230,6 +230,12 @@ class Demo:
         self.summary.timings["total"] = self._elapsed()
         self.summary.ok = True
 
+    def close(self) -> None:
+        """Close the window that is open, if one is."""
+        if self._hand is not None:
+            self._hand.close()
+            self._hand = None
+
     # -- notes ----------------------------------------------------------------------------------
 
     def _check(self, right: bool, sentence: str) -> None:
@@ -297,6 +303,7 @@ def run(arguments: Sequence[str]) -> int:
         demo.summary.error = str(error)
         raise
     finally:
+        demo.close()
         path = demo.write_summary()
     if options.json:
         print(path.read_text(encoding="utf-8"), end="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.view import ViewDesk
@@ -17,6 +18,7 @@ class DeskSet:
 
     project: ProjectDesk
     prompt: PromptDesk
+    model: ModelDesk
     annotations: AnnotationDesk
     view: ViewDesk
     window: WindowDesk

@@ -118,10 +118,10 @@ def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> No
     categories.changed.connect(desk.change_category)
     categories.deleted.connect(desk.delete_category)
     desk.name_wanted.connect(categories.ask_name)
-    panel.model_chosen.connect(desks.prompt.use_model)
+    panel.model_chosen.connect(desks.model.use)
     panel.candidate_chosen.connect(desks.prompt.choose_candidate)
-    panel.everything_wanted.connect(desks.prompt.everything)
-    desks.prompt.model_changed.connect(panel.show_model)
+    panel.everything_wanted.connect(desks.model.everything)
+    desks.model.model_changed.connect(panel.show_model)
 
     def show_answer() -> None:
         answer = desks.prompt.answer
@@ -150,7 +150,7 @@ def _wire_status(
     def show_device(*_: object) -> None:
         status.set_device(prompts.device)
 
-    desks.prompt.model_changed.connect(show_device)
+    desks.model.model_changed.connect(show_device)
     show_device()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +28,7 @@ def test_every_room_stands_in_the_contract() -> None:
     contract.read(ROOT / ".importlinter")
     layers = contract["importlinter:contract:storeys"]["layers"]
     rooms = {path.parent.name for path in (ROOT / "segstudio").glob("*/__init__.py")}
-    missing = {room for room in rooms if f"segstudio.{room}" not in layers}
-    assert not missing
+    assert rooms <= set(re.findall(r"\w+", layers))
 
 
 def test_the_command_line_starts_without_torch_and_without_qt() -> None:

@@ -9,21 +9,17 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor, QImage
 
-from segstudio.core.annotation import Stage
 from segstudio.core.category import category_colour
 from segstudio.core.changes import Edit
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidate, Candidates, Prompt
-from segstudio.engine.everything_run import new_candidates
 from segstudio.engine.jobs import Lane
-from segstudio.engine.prompt_session import EmbeddingState, PromptSession
+from segstudio.engine.prompt_session import PromptSession
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.layers import Pyramid
 from segstudio.gui.canvas.shapes import Shape, mask_shape
 from segstudio.gui.panels.prompt import candidate_picture
 from segstudio.gui.workspace import Workspace
-from segstudio.models.prompt.contract import EverythingSettings
-from segstudio.models.registry import prompt_model
 from segstudio.tools.contract import PromptChanged, RubberBand, Select, Tool, ToolResult
 from segstudio.tools.prompt_tool import PromptTool
 from segstudio.tools.registry import FIRST_TOOL, TOOLS
@@ -47,7 +43,6 @@ class PromptDesk(QObject):
 
     answered = Signal()  # the answer or the chosen candidate changed
     tool_changed = Signal(str)
-    model_changed = Signal(str)
 
     def __init__(self, workspace: Workspace, session: PromptSession, canvas: Canvas) -> None:
         super().__init__()
@@ -57,7 +52,6 @@ class PromptDesk(QObject):
         self.prompt = Prompt()
         self.answer: Answer | None = None
         self.current = 0
-        self.may_download: set[str] = set()
         self._accept_when_answered = False
         self._started = time.monotonic()
         session.on_candidates = self._answered
@@ -203,13 +197,8 @@ class PromptDesk(QObject):
 
     # -- candidates -----------------------------------------------------------------------------
 
-    def next_candidate(self) -> None:
-        self._step(1)
-
-    def previous_candidate(self) -> None:
-        self._step(-1)
-
-    def _step(self, by: int) -> None:
+    def step_candidate(self, by: int) -> None:
+        """The next candidate (1) or the one before (-1), round and round."""
         if self.answer is not None:
             self.choose_candidate((self.current + by) % len(self.answer.shapes))
 
@@ -230,7 +219,7 @@ class PromptDesk(QObject):
         self._accept_when_answered = False
         answer, chosen = self.answer, self.answer.candidates.items[self.current]
         attributes = {"candidate": self.current}
-        self._commit(
+        self.commit(
             self.tr("accepting the mask"),
             (chosen,),
             tool="box" if answer.prompt.box is not None and not answer.prompt.points else "point",
@@ -240,14 +229,14 @@ class PromptDesk(QObject):
             seconds=time.monotonic() - self._started,
         )
 
-    def _commit(self, text: str, candidates: tuple[Candidate, ...], **how: Any) -> None:
+    def commit(self, text: str, candidates: tuple[Candidate, ...], **how: Any) -> None:
         """Write masks into the chosen category; where there is none yet, make one first."""
         category_id, prompt = self._workspace.category_id, self.prompt
         if category_id is None:
 
             def added(edit: Edit) -> None:
                 self._workspace.choose_category(edit.after.categories[0].id)
-                self._commit(text, candidates, **how)
+                self.commit(text, candidates, **how)
 
             name = self.tr("object")
             self._workspace.edit(text, lambda session: session.add_category(name), then=added)
@@ -260,49 +249,6 @@ class PromptDesk(QObject):
         self._workspace.edit(
             text, lambda session: session.accept(candidates, category_id, **how), then=done
         )
-
-    # -- everything -----------------------------------------------------------------------------
-
-    def everything(self) -> None:
-        """Find every object on the open image and accept what is not labelled yet."""
-        session = self._workspace.session
-        if session is None:
-            self._workspace.tell(self.tr("Open an image first."))
-            return
-        started = time.monotonic()
-
-        def done(candidates: Candidates) -> None:
-            fresh = new_candidates(candidates, session.annotations)
-            if session is not self._workspace.session:
-                return
-            if not fresh:
-                self._workspace.tell(self.tr("Everything found nothing new here."))
-                return
-            self._commit(
-                self.tr("accepting everything"),
-                tuple(fresh),
-                tool="everything",
-                model_key=candidates.model_key,
-                stage=Stage.AUTOMATIC,
-                seconds=time.monotonic() - started,
-            )
-
-        self._session.everything(EverythingSettings(), done)
-
-    # -- models ---------------------------------------------------------------------------------
-
-    def use_model(self, key: str) -> None:
-        """Answer with another model from now on."""
-        self._session.use_model(prompt_model(key))
-        self.model_changed.emit(key)
-
-    def get_mobile_sam(self) -> None:
-        self.may_download.add("mobile_sam")
-        self.use_model("mobile_sam")
-
-    @property
-    def state(self) -> EmbeddingState:
-        return self._session.state
 
 
 def _drawn(

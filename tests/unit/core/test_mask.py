@@ -1,0 +1,123 @@
+"""Masks: the same runs, text, area and box as pycocotools, whatever the pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pycocotools import mask as reference
+
+from segstudio.core.errors import BadInputError
+from segstudio.core.mask import Mask
+
+Array = npt.NDArray[np.bool_]
+shapes = st.tuples(st.integers(1, 12), st.integers(1, 12))
+masks = shapes.flatmap(lambda shape: arrays(bool, shape))
+pairs = shapes.flatmap(lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape)))
+
+
+def encoded(array: Array) -> dict[str, object]:
+    return reference.encode(np.asfortranarray(array.astype(np.uint8)))
+
+
+@given(masks)
+def test_text_area_and_box_are_those_of_pycocotools(array: Array) -> None:
+    mask, wanted = Mask.from_array(array), encoded(array)
+    assert mask.counts == wanted["counts"]
+    assert mask.area == reference.area(wanted)
+    if array.any():
+        assert list(mask.bbox) == list(reference.toBbox(wanted))
+
+
+@given(masks)
+def test_a_mask_comes_back_from_runs_text_and_lists(array: Array) -> None:
+    mask = Mask.from_array(array)
+    assert np.array_equal(mask.to_array(), array)
+    assert Mask.from_coco(mask.size, mask.counts) == mask
+    assert Mask.from_coco(mask.size, mask.counts.decode()) == mask
+    assert Mask.from_coco(mask.size, mask.runs.tolist()) == mask
+    assert hash(Mask.from_coco(mask.size, mask.counts)) == hash(mask)
+
+
+@given(masks, st.data())
+def test_any_crop_reads_what_the_array_holds(array: Array, data: st.DataObject) -> None:
+    height, width = array.shape
+    x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    x1, y1 = data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height))
+    crop = Mask.from_array(array).crop(x0, y0, x1, y1)
+    assert np.array_equal(crop, array[y0:y1, x0:x1])
+    assert crop.flags.c_contiguous
+
+
+@given(masks, st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
+def test_a_crop_is_encoded_as_if_the_whole_image_had_been(
+    crop: Array, left: int, top: int, right: int, bottom: int
+) -> None:
+    whole = np.pad(crop, ((top, bottom), (left, right)))
+    assert Mask.from_crop(crop, (left, top), whole.shape) == Mask.from_array(whole)
+
+
+@settings(max_examples=200)
+@given(pairs)
+def test_set_operations_are_those_of_the_pixels(pair: tuple[Array, Array]) -> None:
+    a, b = pair
+    one, other = Mask.from_array(a), Mask.from_array(b)
+    assert one.union(other) == Mask.from_array(a | b)
+    assert one.intersect(other) == Mask.from_array(a & b)
+    assert one.subtract(other) == Mask.from_array(a & ~b)
+    assert one.inverted() == Mask.from_array(~a)
+    joint = np.count_nonzero(a | b)
+    assert one.iou(other) == pytest.approx(np.count_nonzero(a & b) / joint if joint else 1.0)
+
+
+@given(masks, st.floats(-2, 14), st.floats(-2, 14))
+def test_a_place_is_in_the_mask_when_its_pixel_is(array: Array, x: float, y: float) -> None:
+    height, width = array.shape
+    inside = 0 <= x < width and 0 <= y < height
+    assert Mask.from_array(array).contains(x, y) == bool(inside and array[int(y), int(x)])
+
+
+def test_large_runs_survive_the_text() -> None:
+    array = np.zeros((3300, 4950), dtype=bool)
+    array[100:3200, 200:4700] = True
+    mask = Mask.from_array(array)
+    assert mask.counts == encoded(array)["counts"]
+    assert Mask.from_coco(mask.size, mask.counts) == mask
+
+
+@pytest.mark.parametrize(
+    ("size", "counts"),
+    [
+        ((4, 4), [3, 4]),  # too few pixels
+        ((4, 4), [20]),  # too many
+        ((4, 4), [-4, 20]),  # a negative run
+        ((4, 4), "0"),  # one pixel of none
+        ((4, 4), "\x7f\x7f"),  # not COCO's characters
+        ((4, 4), "P"),  # ends in the middle of a number
+        ((4, 4), "o" * 40),  # a number larger than any image
+    ],
+)
+def test_counts_that_are_no_mask_of_that_size_are_refused(
+    size: tuple[int, int], counts: str | list[int]
+) -> None:
+    with pytest.raises(BadInputError):
+        Mask.from_coco(size, counts)
+
+
+@given(st.binary(max_size=30))
+def test_any_text_is_a_mask_or_is_refused(text: bytes) -> None:
+    try:
+        mask = Mask.from_coco((5, 7), text)
+    except BadInputError:
+        return
+    assert int(mask.runs.sum()) == 35
+
+
+def test_a_crop_outside_the_image_is_our_own_mistake() -> None:
+    with pytest.raises(ValueError, match="inside"):
+        Mask.from_crop(np.ones((3, 3), dtype=bool), (4, 0), (5, 5))
+    with pytest.raises(ValueError, match="different images"):
+        Mask.empty((3, 3)).union(Mask.empty((3, 4)))
