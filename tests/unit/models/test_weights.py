@@ -55,6 +55,16 @@ def test_the_path_given_comes_first_then_the_named_folder_then_the_cache(
     assert weights.find(card, given.parent) == given
 
 
+def test_weights_that_came_with_the_app_come_last(
+    card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segstudio.config.paths.resources_dir", lambda: tmp_path)
+    shipped = put(tmp_path / "models")
+    assert weights.find(card) == shipped
+    cached = put(cache_dir() / "weights")
+    assert weights.find(card) == cached
+
+
 def test_weights_that_are_nowhere_are_none_to_find_and_a_sentence_to_ensure(
     card: ModelCard,
 ) -> None:
