@@ -70,9 +70,9 @@ def fetch(
     transfer = Transfer(weights, target, text, report, cancel)
     with _disk_errors(transfer):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(transfer) as waited:
-            if waited and target.is_file() and _sha256(transfer, target) == weights.sha256:
-                return  # the other one has done it
+        with _alone(transfer):
+            if target.is_file() and _sha256(transfer, target) == weights.sha256:
+                return  # another process was here first
             _receive(transfer)
             _finish(transfer)
 
@@ -247,9 +247,8 @@ def _check_space(transfer: Transfer, have: int) -> None:
 
 
 @contextmanager
-def _alone(transfer: Transfer) -> Iterator[bool]:
-    """Wait while another process downloads the same file; yields whether it had to."""
-    waited = False
+def _alone(transfer: Transfer) -> Iterator[None]:
+    """Wait while another process downloads the same file."""
     lock = FileLock(transfer.target.with_name(transfer.target.name + ".lock"))
     while True:
         transfer.cancel.check()
@@ -257,10 +256,9 @@ def _alone(transfer: Transfer) -> Iterator[bool]:
             lock.acquire(timeout=0.2)
             break
         except Timeout:
-            waited = True
             transfer.report(Progress(0, 0, "Waiting for another download of the same file"))
     try:
-        yield waited
+        yield
     finally:
         lock.release()
 
