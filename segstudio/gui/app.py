@@ -7,7 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QObject
+from PySide6.QtCore import (
+    QCoreApplication,
+    QMessageLogContext,
+    QObject,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication
 
 from segstudio.config.paths import cache_dir
@@ -78,6 +84,7 @@ class Studio(QObject):
         self.window.restore_places(settings.window_geometry, settings.window_state)
         self.window.closing.connect(self.close)
         self._closed = False
+        self.desks.model.start()
 
     def _image_path(self, image_id: int) -> Path:
         store = self.workspace.store
@@ -115,11 +122,19 @@ class Studio(QObject):
 def make_application(arguments: Sequence[str]) -> QApplication:
     """The Qt application, offscreen where there is no display, with our look."""
     drop_foreign_qt_plugins(os.environ)
+    qInstallMessageHandler(_hear_qt)
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication(list(arguments))
     QCoreApplication.setApplicationName("SegStudio")
     QCoreApplication.setOrganizationName("SegStudio")
     return app
+
+
+def _hear_qt(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+    """Qt's own warnings go to stderr, but for what the offscreen platform says at every window."""
+    del kind, context
+    if "propagateSizeHints" not in message:
+        print(message, file=sys.stderr)
 
 
 def run(path: Path | None) -> int:

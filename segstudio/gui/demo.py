@@ -171,6 +171,7 @@ class Demo:
 
     def _everything(self, hand: Hand) -> None:
         hand.open_image(EVERYTHING_PHOTO)
+        hand.name_category("region")
         began = time.monotonic()
         hand.press("G")
         hand.wait(lambda: bool(hand.workspace.annotations), "everything finds nothing", 120)

@@ -1,10 +1,10 @@
-"""Keys that act while they are held, and only a tap of which is a command."""
+"""Keys that act while they are held, and keys that belong to who is being typed into."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -48,8 +48,10 @@ class HoldKeys(QObject):
             return False
         if not isinstance(event, QKeyEvent) or not isinstance(watched, QWidget):
             return False
-        if watched.window() is not self._window or isinstance(watched, _TYPING):
+        if watched.window() is not self._window:
             return False
+        if isinstance(watched, _TYPING):
+            return kind == QEvent.Type.ShortcutOverride and _is_for_typing(event)
         key = QKeySequence(event.keyCombination()).toString(_PORTABLE)
         if kind == QEvent.Type.KeyPress and key in self._held:
             self._press(key, event.isAutoRepeat())
@@ -80,6 +82,15 @@ class HoldKeys(QObject):
             self._down = None
             if call is not None:
                 call(False)
+
+
+def _is_for_typing(event: QKeyEvent) -> bool:
+    """Give plain keys (Enter, Esc, Tab too) to who is being typed into, not to a shortcut."""
+    modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    if modifiers in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier):
+        event.accept()
+        return True
+    return False
 
 
 _PORTABLE = QKeySequence.SequenceFormat.PortableText

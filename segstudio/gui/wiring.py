@@ -117,6 +117,8 @@ def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> No
     categories.named.connect(desk.add_category)
     categories.changed.connect(desk.change_category)
     categories.deleted.connect(desk.delete_category)
+    categories.left.connect(window.canvas.setFocus)
+    panel.model_chosen.connect(lambda _: window.canvas.setFocus())
     desk.name_wanted.connect(categories.ask_name)
     panel.model_chosen.connect(desks.model.use)
     panel.candidate_chosen.connect(desks.prompt.choose_candidate)

@@ -21,6 +21,8 @@ from segstudio.gui.canvas.view import View
 OUTLINE_WIDTH = 1.5
 HOVER_BOOST = 0.15
 SMALLEST_LEVEL = 512
+# Instances of one category differ by their place on the golden ratio's sequence.
+GOLDEN, HUE_SPREAD, LIGHTNESS_SPREAD = 0.6180339887, 0.07, 0.24
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,16 @@ class MaskLayer:
     opacity: float = 0.4
 
     def colour(self, annotation: Annotation) -> QColor:
+        """The category's colour, a little lighter or darker so that neighbours stay apart."""
         category = self.categories.get(annotation.category_id)
-        return QColor(category.colour if category else "#9aa0a6")
+        colour = QColor(category.colour if category else "#9aa0a6")
+        step = annotation.id * GOLDEN % 1.0 - 0.5
+        hue, saturation, lightness, _ = colour.getHslF()
+        return QColor.fromHslF(
+            (hue + HUE_SPREAD * step) % 1.0,
+            saturation,
+            min(0.85, max(0.2, lightness + LIGHTNESS_SPREAD * step)),
+        )
 
     def paint(self, painter: QPainter, view: View, clip: QRectF) -> None:
         """Draw every shape that touches `clip` (logical screen pixels)."""

@@ -27,7 +27,7 @@ from segstudio.gui.workspace import Workspace
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
-EYE, NAME, SCORE, AREA, TOOL = range(5)
+EYE, NAME, SCORE, TOOL = range(4)
 
 
 class AnnotationModel(QAbstractTableModel):
@@ -52,14 +52,14 @@ class AnnotationModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self.rows)
 
     def columnCount(self, parent: Index = _ROOT) -> int:
-        return 0 if parent.isValid() else 5
+        return 0 if parent.isValid() else 4
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> object:
         if orientation is not Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
             return None
-        names = ("", self.tr("Category"), self.tr("Score"), self.tr("Pixels"), self.tr("Made by"))
+        names = ("", self.tr("Category"), self.tr("Score"), self.tr("Made by"))
         return names[section]
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -76,15 +76,17 @@ class AnnotationModel(QAbstractTableModel):
             return self._text(row, category.name if category else "", column)
         if role == Qt.ItemDataRole.DecorationRole and column == NAME and category is not None:
             return self._swatches.setdefault(category.colour, swatch(category.colour))
-        if role == Qt.ItemDataRole.TextAlignmentRole and column in (SCORE, AREA):
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self.tr("{} pixels, made with {} {}").format(
+                row.mask.area, row.tool, row.model_key
+            )
+        if role == Qt.ItemDataRole.TextAlignmentRole and column == SCORE:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
     def _text(self, row: Annotation, name: str, column: int) -> str:
         if column == SCORE:
             return "" if row.predicted_iou is None else f"{row.predicted_iou:.2f}"
-        if column == AREA:
-            return f"{row.mask.area:,}".replace(",", "\u2009")
         return {NAME: name, TOOL: row.tool}.get(column, "")
 
     def setData(self, index: Index, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:

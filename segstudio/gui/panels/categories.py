@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QColorDialog,
     QHBoxLayout,
@@ -35,6 +35,7 @@ class CategoriesPanel(QWidget):
     named = Signal(str)  # a new category's name
     changed = Signal(object)  # Category
     deleted = Signal(int)
+    left = Signal()  # naming is over; the hand goes back to the canvas
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -132,6 +133,14 @@ class CategoriesPanel(QWidget):
         self.name_box.clear()
         if name:
             self.named.emit(name)
+        self.left.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:  # the name box does not want it
+            self.name_box.clear()
+            self.left.emit()
+        else:
+            super().keyPressEvent(event)
 
     def _renamed(self, item: QTreeWidgetItem, column: int) -> None:
         category = self._workspace.categories.get(item.data(KEY, _ID))
