@@ -56,6 +56,7 @@ class ScriptedModel:
         self.free = threading.Event()
         self.free.set()
         self.gates: dict[int, threading.Event] = {}
+        self.begun: list[int] = []
         self.encoded: list[int] = []
         self.started: dict[int, threading.Event] = defaultdict(threading.Event)
         self.heeds_token = True
@@ -71,6 +72,7 @@ class ScriptedModel:
 
     def encode(self, image: RgbImage, cancel: CancelToken) -> Embedding:
         number = int(image.pixels[0, 0, 0])
+        self.begun.append(number)
         self.started[number].set()
         gate = self.gates.get(number, self.free)
         while not gate.wait(0.005):
@@ -542,7 +544,7 @@ def test_opening_the_neighbour_that_is_being_encoded_does_not_start_again(desk: 
     desk.until(lambda: desk.state is EmbeddingState.ENCODING)
     desk.model().gates[2].set()
     desk.settle()
-    assert desk.model().encoded == [1, 2, 3]
+    assert desk.model().begun == [1, 2, 3]
     assert desk.answers == [(2, 5)]
     assert desk.neighbours[-1] == (1, 1)
 
@@ -583,6 +585,31 @@ def test_a_neighbour_waited_for_that_fails_is_encoded_for_itself(desk: Desk) -> 
     desk.settle()
     assert desk.state is EmbeddingState.FAILED
     assert [str(error) for error in desk.errors] == ["Out of memory."]
+
+
+def test_new_neighbours_take_the_place_of_those_that_wait_for_the_device(desk: Desk) -> None:
+    desk.model().hold(-1)
+    desk.session.open(photo(1))
+    desk.settle()
+    found: list[Candidates] = []
+    desk.session.everything(EverythingSettings(points_per_side=3), found.append)
+    desk.until_encoding(-1)
+
+    def ahead() -> int:
+        return sum(job.text == "Encoding ahead" for job in desk.runner.active())
+
+    desk.session.prefetch([lambda: photo(2), lambda: photo(3)])
+    desk.until(lambda: ahead() == 1)
+    desk.session.prefetch([lambda: photo(4), lambda: photo(5)])
+    desk.until(lambda: ahead() == 1)
+    while not desk.inbox.empty():
+        desk.inbox.get()()
+    assert [job.text for job in desk.runner.active()] == ["Segmenting everything", "Encoding ahead"]
+    desk.model().gates[-1].set()
+    desk.settle()
+    assert desk.model().begun == [1, 4, 5]
+    assert desk.neighbours == [(0, 2), (0, 2), (1, 2), (2, 2)]
+    assert len(found) == 1
 
 
 def test_another_model_encodes_the_neighbours_too(desk: Desk) -> None:
