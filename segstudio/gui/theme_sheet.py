@@ -1,0 +1,138 @@
+"""The one style sheet, written from a theme's colours."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from string import Template
+from typing import TYPE_CHECKING
+
+from segstudio.config.paths import resources_dir
+
+if TYPE_CHECKING:
+    from segstudio.gui.theme import Tokens
+
+_SHEET = Template("""
+QMainWindow, QDialog, QDockWidget { background: $window; color: $text; }
+QMainWindow::separator { background: $window; width: ${step}px; height: ${step}px; }
+QMainWindow::separator:hover { background: $accent; }
+QToolTip { background: $panel; color: $text; border: 1px solid $line; padding: ${step}px; }
+
+QMenuBar { background: $window; color: $text; }
+QMenuBar::item { padding: ${step}px ${step2}px; border-radius: ${radius}px;
+    background: transparent; }
+QMenuBar::item:selected { background: $hover; }
+QMenu { background: $panel; color: $text; border: 1px solid $line; padding: ${step}px; }
+QMenu::item { padding: ${step}px ${step6}px ${step}px ${step2}px; border-radius: ${radius}px; }
+QMenu::item:selected { background: $selected; }
+QMenu::item:disabled { color: $disabled; }
+QMenu::icon { padding-left: ${step}px; }
+QMenu::separator { height: 1px; background: $line; margin: ${step}px; }
+
+QToolBar { background: $window; border: none; border-bottom: 1px solid $line;
+    padding: ${step}px; spacing: ${step}px; }
+QToolBar::separator { background: $line; width: 1px; margin: ${step}px; }
+QToolButton { background: transparent; color: $text; border: 1px solid transparent;
+    border-radius: ${radius}px; padding: ${step}px; }
+QToolButton:hover { background: $hover; }
+QToolButton:pressed, QToolButton:checked { background: $selected; }
+QToolButton:focus { border-color: $accent; }
+QToolButton:disabled { color: $disabled; }
+QToolButton::menu-indicator { image: none; }
+
+QPushButton { background: $panel; color: $text; border: 1px solid $line;
+    border-radius: ${radius}px; padding: ${step}px ${step3}px; min-height: ${step4}px; }
+QPushButton:hover { background: $hover; }
+QPushButton:pressed { background: $selected; }
+QPushButton:focus { border-color: $accent; }
+QPushButton:disabled { color: $disabled; }
+QPushButton:default { background: $accent; color: $on_accent; border-color: $accent; }
+QPushButton:default:focus { border-color: $text; }
+QPushButton:default:disabled { background: $hover; color: $disabled; border-color: $line; }
+
+QLineEdit, QPlainTextEdit, QTextEdit, QComboBox, QAbstractSpinBox { background: $field;
+    color: $text; border: 1px solid $line; border-radius: ${radius}px;
+    padding: ${half}px ${step}px; min-height: ${step5}px;
+    selection-background-color: $accent; selection-color: $on_accent; }
+QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QComboBox:focus,
+QAbstractSpinBox:focus { border-color: $accent; }
+QLineEdit:disabled, QComboBox:disabled, QAbstractSpinBox:disabled { color: $disabled; }
+QComboBox::drop-down { border: none; width: ${step5}px; }
+QComboBox::down-arrow { image: url("$down"); width: 12px; height: 12px; }
+QComboBox QAbstractItemView { background: $panel; border: 1px solid $line; outline: none; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; width: ${step4}px;
+    subcontrol-origin: border; }
+QAbstractSpinBox::up-button { subcontrol-position: top right; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
+QAbstractSpinBox::up-arrow { image: url("$up"); width: 10px; height: 10px; }
+QAbstractSpinBox::down-arrow { image: url("$down"); width: 10px; height: 10px; }
+
+QCheckBox, QRadioButton { color: $text; spacing: ${step2}px; }
+QCheckBox:disabled { color: $disabled; }
+QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid $dim; border-radius: 3px;
+    background: $field; }
+QCheckBox::indicator:hover, QCheckBox::indicator:focus { border-color: $accent; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$check"); }
+
+QAbstractItemView { background: $panel; color: $text; border: none; outline: none;
+    alternate-background-color: $window; selection-background-color: $selected;
+    selection-color: $text; }
+QAbstractItemView::item { padding: ${half}px; }
+QAbstractItemView::item:hover { background: $hover; }
+QAbstractItemView::item:selected { background: $selected; color: $text; }
+QHeaderView { background: $panel; border: none; }
+QHeaderView::section { background: $panel; color: $dim; border: none;
+    border-bottom: 1px solid $line; padding: ${step}px ${step2}px; }
+
+QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; color: $dim; }
+QDockWidget::title { background: $window; padding: ${step}px ${step2}px; }
+QDockWidget > QWidget { background: $panel; }
+QTabWidget::pane { border: none; border-top: 1px solid $line; background: $panel; }
+QTabBar { background: $window; qproperty-drawBase: 0; }
+QTabBar::tab { background: transparent; color: $dim; padding: ${step}px ${step3}px;
+    border-bottom: 2px solid transparent; }
+QTabBar::tab:hover { color: $text; }
+QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
+QGroupBox { color: $dim; border: none; margin-top: ${step5}px; }
+QGroupBox::title { subcontrol-origin: margin; subcontrol-position: top left; }
+
+QScrollBar { background: transparent; border: none; }
+QScrollBar:vertical { width: 12px; }
+QScrollBar:horizontal { height: 12px; }
+QScrollBar::handle { background: $line; border-radius: ${radius}px; margin: 2px; }
+QScrollBar::handle:vertical { min-height: 28px; }
+QScrollBar::handle:horizontal { min-width: 28px; }
+QScrollBar::handle:hover { background: $dim; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+
+QProgressBar { background: $line; border: none; border-radius: 2px; max-height: 4px;
+    min-height: 4px; text-align: center; color: transparent; }
+QProgressBar::chunk { background: $accent; border-radius: 2px; }
+QSlider::groove:horizontal { background: $line; height: 4px; border-radius: 2px; }
+QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }
+QSlider::handle:horizontal { background: $text; width: 12px; height: 12px; margin: -4px 0;
+    border-radius: 6px; }
+QSlider::handle:horizontal:disabled { background: $disabled; }
+QStatusBar { background: $window; border-top: 1px solid $line; color: $dim; }
+QStatusBar::item { border: none; }
+QSplitter::handle { background: $line; }
+QLabel[role="dim"] { color: $dim; }
+QLabel[role="danger"] { color: $danger; }
+QLabel[role="warning"] { color: $warning; }
+""")
+
+
+def style_sheet(tokens: Tokens, step: int, radius: int) -> str:
+    """Qt style sheet for the whole application; sizes in px come from one `step`."""
+    pictures = resources_dir() / "themes"
+    sizes = {f"step{n}": n * step for n in (2, 3, 4, 5, 6)}
+    return _SHEET.substitute(
+        asdict(tokens),
+        **sizes,
+        step=step,
+        half=step // 2,
+        radius=radius,
+        up=(pictures / f"{tokens.name}-up.svg").as_posix(),
+        down=(pictures / f"{tokens.name}-down.svg").as_posix(),
+        check=(pictures / f"{tokens.name}-check.svg").as_posix(),
+    )

@@ -1,0 +1,120 @@
+"""Both looks are readable, and the whole application wears the one that was asked for."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFont, QFontMetricsF, QPalette
+from PySide6.QtWidgets import QApplication, QLabel
+
+from segstudio.config.paths import resources_dir
+from segstudio.gui.theme import (
+    DARK,
+    LIGHT,
+    Tokens,
+    apply_theme,
+    contrast,
+    current_tokens,
+    numeric_font,
+)
+
+BOTH = pytest.mark.parametrize("tokens", [DARK, LIGHT], ids=lambda tokens: tokens.name)
+
+
+def wcag_contrast(one: str, other: str) -> float:
+    """Written from the WCAG 2.2 definition, apart from the code under test."""
+
+    def luminance(text: str) -> float:
+        total = 0.0
+        for weight, start in zip((0.2126, 0.7152, 0.0722), (1, 3, 5), strict=True):
+            value = int(text[start : start + 2], 16) / 255
+            total += weight * (
+                value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+            )
+        return total
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@BOTH
+@pytest.mark.parametrize("behind", ["window", "panel", "field", "hover"])
+@pytest.mark.parametrize("text", ["text", "dim", "accent", "good", "warning", "danger"])
+def test_text_stands_out_from_what_is_behind_it(tokens: Tokens, text: str, behind: str) -> None:
+    assert wcag_contrast(getattr(tokens, text), getattr(tokens, behind)) >= 4.5
+
+
+@BOTH
+def test_text_on_the_accent_and_in_a_selection_is_readable(tokens: Tokens) -> None:
+    assert wcag_contrast(tokens.on_accent, tokens.accent) >= 4.5
+    assert wcag_contrast(tokens.text, tokens.selected) >= 4.5
+
+
+@BOTH
+def test_our_contrast_agrees_with_the_definition(tokens: Tokens) -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
+    for role in ("window", "dim", "accent", "danger"):
+        colour = getattr(tokens, role)
+        assert contrast(colour, "#777777") == pytest.approx(
+            wcag_contrast(colour, "#777777"), rel=1e-4
+        )
+
+
+@BOTH
+def test_every_application_window_takes_the_palette(qapp: QApplication, tokens: Tokens) -> None:
+    apply_theme(qapp, tokens.name)
+    label = QLabel("text")
+    assert current_tokens() is tokens
+    assert label.palette().color(QPalette.ColorRole.WindowText).name() == tokens.text
+    assert label.palette().color(QPalette.ColorRole.Window).name() == tokens.window
+    assert tokens.accent in qapp.styleSheet()
+
+
+@BOTH
+def test_the_style_sheet_has_no_gaps_and_names_pictures_that_exist(
+    qapp: QApplication, tokens: Tokens
+) -> None:
+    apply_theme(qapp, tokens.name)
+    sheet = qapp.styleSheet()
+    assert "$" not in sheet
+    pictures = re.findall(r'url\("([^"]+)"\)', sheet)
+    assert pictures
+    for picture in pictures:
+        assert picture.startswith((resources_dir() / "themes").as_posix())
+        with open(picture) as drawing:
+            stroke = re.search(r'stroke="(#\w+)"', drawing.read())
+        assert stroke is not None
+        assert stroke[1] in {tokens.dim, tokens.on_accent}
+
+
+def test_the_system_choice_follows_the_desktop_as_it_changes(qapp: QApplication) -> None:
+    apply_theme(qapp, "system")
+    hints = qapp.styleHints()
+    hints.setColorScheme(Qt.ColorScheme.Dark)
+    if hints.colorScheme() is not Qt.ColorScheme.Dark:  # the platform has no schemes
+        hints.colorSchemeChanged.emit(Qt.ColorScheme.Dark)
+        assert current_tokens() is LIGHT
+        return
+    try:
+        assert current_tokens() is DARK
+        hints.setColorScheme(Qt.ColorScheme.Light)
+        assert current_tokens() is LIGHT
+        apply_theme(qapp, "dark")
+        hints.setColorScheme(Qt.ColorScheme.Dark)
+        hints.setColorScheme(Qt.ColorScheme.Light)
+        assert current_tokens() is DARK, "a choice of one's own does not follow the desktop"
+    finally:
+        hints.unsetColorScheme()
+
+
+def test_an_unknown_theme_is_refused(qapp: QApplication) -> None:
+    with pytest.raises(ValueError, match="sepia"):
+        apply_theme(qapp, "sepia")
+
+
+def test_figures_are_all_equally_wide(qapp: QApplication) -> None:
+    metrics = QFontMetricsF(numeric_font(QFont()))
+    assert len({round(metrics.horizontalAdvance(digit), 3) for digit in "0123456789"}) == 1
+    assert numeric_font(QFont()).featureValue(QFont.Tag("tnum")) == 1
