@@ -127,7 +127,7 @@ class FullFrame:
         if prompt.box is not None:
             kept = [p for p, own in zip(prompt.points, prompt.labels, strict=True) if own]
             _clip_to_box(canvas, prompt.box, (x0, y0), kept)
-        return self._as_mask(canvas, (x0, y0))
+        return self._as_mask(canvas != 0, (x0, y0))
 
     def _click_reach(self, prompt: Prompt) -> list[int]:
         """Radius around each click that is surely its own: a third of the way to an opposite

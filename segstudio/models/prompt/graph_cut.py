@@ -78,7 +78,7 @@ class GraphCut:
         small = image.pixels
         if scale < 1:
             size = max(1, round(width * scale)), max(1, round(height * scale))
-            small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+            small = cv2.resize(small, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
         cancel.check()
         arrays = graph_arrays(small, min(SUPERPIXELS, max(1, small[..., 0].size // 40)))
         cancel.check()

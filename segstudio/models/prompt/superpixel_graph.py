@@ -38,7 +38,7 @@ def graph_arrays(image: Rgb8, segments: int) -> Arrays:
     `length` (m,) pixels of common border; `boundary` (m,) probability of an object's boundary.
     """
     labels = slic(image, segments)
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
     fine, coarse = _gradient(lab, 1.0), _gradient(lab, 3.0)
     area = np.bincount(labels.ravel()).astype(np.float64)
     rows, columns = np.mgrid[0 : labels.shape[0], 0 : labels.shape[1]] + 0.5
@@ -144,5 +144,6 @@ class SuperpixelGraph:
 
     def mean(self, layer: npt.NDArray[Any]) -> Floats:
         """(n,) mean of an (h, w) layer in each superpixel."""
-        sums: Floats = np.bincount(self.labels.ravel(), layer.ravel(), self.count)
-        return sums / self.area
+        sums = np.bincount(self.labels.ravel(), layer.ravel(), self.count)
+        mean: Floats = sums / self.area
+        return mean

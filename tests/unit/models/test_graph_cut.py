@@ -134,11 +134,11 @@ def test_positive_clicks_are_inside_negative_ones_outside_and_boxes_hold(
         for (x, y), label in zip(prompt.points, prompt.labels, strict=True):
             assert candidate.mask.contains(x, y) == bool(label)
         if box is not None:
-            beyond = candidate.mask.to_array()
-            x0, x1, y0, y1 = (round(v + 1e-9) for v in (box.x0, box.x1, box.y0, box.y1))
-            beyond[max(0, y0) : y1, max(0, x0) : x1] = False
-            held = {(int(x), int(y)) for x, y in prompt.points}
-            assert {(int(x), int(y)) for y, x in np.argwhere(beyond)} <= held
+            rows, columns = np.nonzero(candidate.mask.to_array())
+            inside = (columns + 0.5 >= box.x0) & (columns + 0.5 < box.x1)
+            inside &= (rows + 0.5 >= box.y0) & (rows + 0.5 < box.y1)
+            beyond = set(zip(columns[~inside].tolist(), rows[~inside].tolist(), strict=True))
+            assert beyond <= {(int(x), int(y)) for x, y in prompt.points}
 
 
 def test_every_island_of_a_mask_holds_a_positive_click(model, astronaut):
