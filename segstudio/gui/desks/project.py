@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QLocale, QObject, QTime, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from segstudio.config.paths import data_dir
@@ -16,6 +16,7 @@ from segstudio.engine.jobs import Lane
 from segstudio.engine.project_session import OpenedProject, ScanReport, open_path
 from segstudio.gui.canvas.layers import Pyramid
 from segstudio.gui.canvas.shapes import Shape, annotation_shapes
+from segstudio.gui.panels.status import clock
 from segstudio.gui.workspace import ProjectContents, Workspace
 from segstudio.imaging.read import read_image
 from segstudio.imaging.sample_photos import write_sample_photos
@@ -255,11 +256,3 @@ def _told(report: ScanReport, images: int) -> tuple[str, str]:
         parts.append(f"{len(report.changed)} changed since they were labelled")
         details += [f"Changed: {path}" for path in report.changed]
     return ", ".join(parts) + ".", "\n".join(details)
-
-
-def clock(seconds: float) -> str:
-    """A time of day in the user's own time zone, with seconds."""
-    import datetime  # noqa: PLC0415 - only here
-
-    moment = datetime.datetime.fromtimestamp(seconds)
-    return QLocale().toString(QTime(moment.hour, moment.minute, moment.second), "HH:mm:ss")

@@ -145,7 +145,7 @@ class PromptDesk(QObject):
     def _answered(self, prompt: Prompt, candidates: Candidates, seconds: float) -> None:
         """Draw the answer off the GUI thread; only the newest prompt's is ever shown."""
         pyramid = self._workspace.pyramid
-        if prompt != self.prompt or pyramid is None:
+        if not prompt or prompt != self.prompt or pyramid is None:
             return
         colour = self._colour()
 

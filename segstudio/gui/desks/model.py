@@ -1,0 +1,87 @@
+"""The model desk: which model answers, and everything at once."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QObject, Signal
+
+from segstudio.core.annotation import Stage
+from segstudio.core.prompt import Candidates
+from segstudio.engine.everything_run import new_candidates
+from segstudio.engine.jobs import Lane
+from segstudio.engine.model_loading import choose_card
+from segstudio.engine.prompt_session import PromptSession
+from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.workspace import Workspace
+from segstudio.models.card import ModelCard
+from segstudio.models.prompt.contract import EverythingSettings
+from segstudio.models.registry import prompt_model
+
+
+class ModelDesk(QObject):
+    """What the model actions call."""
+
+    model_changed = Signal(str)
+
+    def __init__(self, workspace: Workspace, session: PromptSession, prompts: PromptDesk) -> None:
+        super().__init__()
+        self._workspace, self._session, self._prompts = workspace, session, prompts
+        self.may_download: set[str] = set()  # keys of the models that the user asked for
+
+    def start(self) -> None:
+        """Take the model of the settings; "auto" is the best one that is on this machine.
+
+        Looking for weights reads files, so it is done on the IO lane.
+        """
+        wanted = self._workspace.settings.model
+
+        def take(card: ModelCard) -> None:
+            self._session.use_model(card)
+            self.model_changed.emit(card.key)
+
+        self._workspace.runner.submit(
+            Lane.IO,
+            self.tr("looking for models"),
+            lambda _c, _p: choose_card(wanted),
+            on_done=take,
+            on_error=self._workspace.tell_error,
+        )
+
+    def use(self, key: str) -> None:
+        """Answer with another model from now on, and next time."""
+        self._session.use_model(prompt_model(key))
+        if self._workspace.settings.model != key:
+            self._workspace.change_settings(model=key)
+        self.model_changed.emit(key)
+
+    def get(self, key: str) -> None:
+        """Use a model and download its weights if they are not on this machine."""
+        self.may_download.add(key)
+        self.use(key)
+
+    def everything(self) -> None:
+        """Find every object on the open image and accept what is not labelled yet."""
+        session = self._workspace.session
+        if session is None:
+            self._workspace.tell(self.tr("Open an image first."))
+            return
+        started = time.monotonic()
+
+        def done(candidates: Candidates) -> None:
+            if session is not self._workspace.session:
+                return
+            fresh = new_candidates(candidates, session.annotations)
+            if not fresh:
+                self._workspace.tell(self.tr("Everything found nothing new here."))
+                return
+            self._prompts.commit(
+                self.tr("accepting everything"),
+                tuple(fresh),
+                tool="everything",
+                model_key=candidates.model_key,
+                stage=Stage.AUTOMATIC,
+                seconds=time.monotonic() - started,
+            )
+
+        self._session.everything(EverythingSettings(), done)
