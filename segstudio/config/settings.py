@@ -71,7 +71,7 @@ class Settings:
         Option("Theme", "Colours of the window.", choices=("system", "light", "dark")),
     )
     mask_opacity: float = _setting(
-        0.5, Option("Mask opacity", "How much of the photo a mask covers.", low=0.0, high=1.0)
+        0.4, Option("Mask opacity", "How much of the photo a mask covers.", low=0.0, high=1.0)
     )
     embedding_memory_mb: int = _setting(
         1024,

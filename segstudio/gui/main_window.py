@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
@@ -27,7 +25,7 @@ from segstudio.gui.panels.categories import CategoriesPanel
 from segstudio.gui.panels.gallery import GalleryPanel
 from segstudio.gui.panels.prompt import PromptPanel
 from segstudio.gui.panels.status import StatusStrip
-from segstudio.gui.panels.welcome import WelcomePanel
+from segstudio.gui.panels.welcome import WelcomePanel, dropped_path
 from segstudio.gui.workspace import Workspace
 
 FIRST_SIZE = (1280, 800)
@@ -156,11 +154,3 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.closing.emit()
         super().closeEvent(event)
-
-
-def dropped_path(event: QDropEvent) -> Path | None:
-    """The first local file or folder of a drop, if there is one."""
-    for url in event.mimeData().urls():
-        if url.isLocalFile():
-            return Path(url.toLocalFile())
-    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QCoreApplication
+
 from segstudio.core.changes import Edit
 from segstudio.engine.prompt_session import EmbeddingState, PromptSession
 from segstudio.gui.action_set import ActionSet
@@ -24,7 +26,7 @@ def wire(
     _wire_gallery(window, workspace, desks, prompts)
     _wire_canvas(window, workspace, desks, actions)
     _wire_panels(window, workspace, desks)
-    _wire_status(window, workspace, desks, prompts)
+    _wire_status(window, workspace, prompts)
     _wire_actions(workspace, desks, actions)
     wire_dialogs(window, workspace, desks, actions)
 
@@ -68,7 +70,8 @@ def _wire_gallery(
 
     def embedded(state: EmbeddingState, text: str) -> None:
         window.prompt.show_state(text)
-        window.status.set_embedding(text)
+        window.status.set_embedding(_in_words(state, text))
+        window.status.set_device(prompts.device)
         shown = project.wanted_image
         if state is EmbeddingState.READY and shown is not None:
             gallery.set_embedding_ready(shown, True)
@@ -139,21 +142,22 @@ def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> No
     window.opacity.sliderReleased.connect(desks.view.keep_opacity)
 
 
-def _wire_status(
-    window: MainWindow, workspace: Workspace, desks: DeskSet, prompts: PromptSession
-) -> None:
+def _wire_status(window: MainWindow, workspace: Workspace, prompts: PromptSession) -> None:
     status, canvas = window.status, window.canvas
     canvas.pointed_at.connect(status.set_coordinates)
-    canvas.view_changed.connect(lambda view: status.set_zoom(view.scale))
+    canvas.view_changed.connect(
+        lambda view: status.set_zoom(view.scale if view.image_size != (0, 0) else None)
+    )
     workspace.told.connect(status.tell)
     workspace.saved.connect(status.set_saved)
     prompts.on_neighbours = status.set_neighbours
 
-    def show_device(*_: object) -> None:
-        status.set_device(prompts.device)
 
-    desks.model.model_changed.connect(show_device)
-    show_device()
+def _in_words(state: EmbeddingState, text: str) -> str:
+    """What the status strip says of the embedding."""
+    if state is EmbeddingState.READY:
+        return QCoreApplication.translate("Status", "embedding ready")
+    return text
 
 
 def _wire_actions(workspace: Workspace, desks: DeskSet, actions: ActionSet) -> None:

@@ -122,6 +122,7 @@ class AnnotationsPanel(QWidget):
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self._empty = QLabel(self.tr("Nothing yet. Click an object, then press Space."), self)
         self._empty.setWordWrap(True)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._empty.setProperty("role", "dim")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)

@@ -60,6 +60,7 @@ class CategoriesPanel(QWidget):
         self._add.setToolTip(self.tr("New category (N)"))
         self._empty = QLabel(self.tr("Press N to name the first one."), self)
         self._empty.setWordWrap(True)
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._empty.setProperty("role", "dim")
         self._lay_out()
         self._connect()

@@ -121,8 +121,8 @@ class StatusStrip(QWidget):
         """Image pixels under the pointer, or nothing beside the image."""
         self.coordinates.setText(f"{int(where[0])}, {int(where[1])}" if where else "")
 
-    def set_zoom(self, scale: float) -> None:
-        self.zoom.setText(f"{100 * scale:.0f} %")
+    def set_zoom(self, scale: float | None) -> None:
+        self.zoom.setText(f"{100 * scale:.0f} %" if scale is not None else "")
 
     def set_saved(self, seconds: float) -> None:
         """When the last edit was written (seconds since 1970)."""
