@@ -17,6 +17,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,8 @@ def grab_cut(image: RgbImage) -> Answer:
             cv2.circle(seeds, place, max(2, int(longest * 0.012)), value, -1)
         models = np.zeros((1, 65)), np.zeros((1, 65))
         cv2.setRNGSeed(0)
-        cv2.grabCut(small, seeds, None, *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+        with suppress(cv2.error):  # it refuses seeds of one kind only, as a box of the whole image
+            cv2.grabCut(small, seeds, None, *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
         mask = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
         if prompt.box is None:
             _, parts = cv2.connectedComponents(mask)

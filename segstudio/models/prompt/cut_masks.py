@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segstudio.core.image import Rgb8
 from segstudio.core.mask import Box, Mask
 from segstudio.core.prompt import Prompt
 from segstudio.models.prompt.min_cut import Bools
@@ -19,8 +20,12 @@ Window = tuple[int, int, int, int]  # x0, y0, x1, y1, half-open
 # Holes of less than this share of a mask are filled; islands without a click are dropped below it.
 _SMALL_HOLE, _SMALL_ISLAND = 0.02, 0.1
 
-# The blur, in pixels of the small image, that makes a smooth outline of superpixels' jagged one.
-_OUTLINE_SIGMA = 1.0
+# The outline of superpixels is jagged and up to two pixels off. It is blurred, then moved within
+# the blur to where pixels look more like the other side's nearby mean. Widths are in pixels of the
+# small image, the contrast a squared CIELAB difference; chosen on COCO and BSDS500 train objects.
+_OUTLINE_SIGMA, _SMOOTH_SIGMA = 1.5, 0.8
+_NEARBY = 13
+_SNAP, _SNAP_CONTRAST = 0.5, 100.0
 
 
 class FullFrame:
@@ -81,12 +86,11 @@ class FullFrame:
             return np.zeros((1, 1), dtype=bool), (0, 0)
         height, width = self._size
         kx, ky = self._down
-        if (kx, ky) == (1.0, 1.0) and field.size < 64:
+        if max(field.shape) <= _NEARBY:  # a superpixel may be one pixel: no outline to speak of
             return field, (0, 0)
         top, bottom = max(0, rows[0] - 4), min(field.shape[0], rows[-1] + 5)
         left, right = max(0, columns[0] - 4), min(field.shape[1], columns[-1] + 5)
-        part = field[top:bottom, left:right].astype(np.float32)
-        soft = cv2.GaussianBlur(part, (0, 0), _OUTLINE_SIGMA, borderType=cv2.BORDER_REPLICATE)
+        soft = _snapped(field[top:bottom, left:right], self._graph.pixels[top:bottom, left:right])
         x0, x1 = math.floor(left / kx), min(width, math.ceil(right / kx))
         y0, y1 = math.floor(top / ky), min(height, math.ceil(bottom / ky))
         # Pixel centres: small = (full + 0.5) * k - 0.5.
@@ -142,6 +146,32 @@ class FullFrame:
             ]
             reach.append(int(min([most, *(gap / 3 for gap in others)])))
         return reach
+
+
+def _snapped(part: Bools, pixels: Rgb8) -> npt.NDArray[np.float32]:
+    """(h, w) soft mask, 0.5 on its outline, of a jagged one; `pixels` (h, w, 3) uint8 RGB."""
+    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    inside = part.astype(np.float32)
+    means = []
+    for weight in (inside, 1 - inside):
+        total = np.maximum(_nearby(weight), 1e-3)[..., np.newaxis]
+        means.append(_nearby(lab * weight[..., np.newaxis]) / total)
+    to_inner, to_outer = (((lab - mean) ** 2).sum(axis=2) for mean in means)
+    contrast = ((means[0] - means[1]) ** 2).sum(axis=2) + _SNAP_CONTRAST
+    alike = np.clip((to_outer - to_inner) / contrast, -1, 1)
+    soft = _blurred(inside, _OUTLINE_SIGMA)
+    band = 1 - np.abs(2 * soft - 1)
+    return _blurred(soft + _SNAP * alike * band, _SMOOTH_SIGMA)
+
+
+def _nearby(layer: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    mean = cv2.blur(layer, (_NEARBY, _NEARBY), borderType=cv2.BORDER_REPLICATE)
+    return mean.astype(np.float32)
+
+
+def _blurred(layer: npt.NDArray[np.float32], sigma: float) -> npt.NDArray[np.float32]:
+    soft = cv2.GaussianBlur(layer, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return soft.astype(np.float32)
 
 
 def _clip_to_box(
@@ -201,7 +231,9 @@ def _without_holes(field: Bools, kept: list[tuple[float, float]]) -> Bools:
 def _without_specks(field: Bools, smallest: int, inside: bool) -> Bools:
     """Turn over islands (`inside`) or holes below `smallest` pixels."""
     looked_at = field if inside else np.pad(~field, 1, constant_values=True)
-    _, parts, stats, _ = cv2.connectedComponentsWithStats(looked_at.astype(np.uint8))
+    _, parts, stats, _ = cv2.connectedComponentsWithStats(
+        looked_at.astype(np.uint8), connectivity=8 if inside else 4
+    )
     turn = stats[:, cv2.CC_STAT_AREA] < smallest
     turn[0] = False
     if not inside:

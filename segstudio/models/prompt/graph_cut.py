@@ -26,7 +26,7 @@ from segstudio.models.prompt.region_tree import everything
 from segstudio.models.prompt.superpixel_graph import Floats, SuperpixelGraph, graph_arrays
 
 # Part of the model key: change it whenever `encode` gives other arrays.
-VERSION = 1
+VERSION = 2
 
 LONGEST_SIDE = 512
 SUPERPIXELS = 2200  # about 120 pixels each: small enough for small objects, cut in milliseconds

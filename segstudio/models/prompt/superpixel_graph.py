@@ -33,9 +33,10 @@ _STEP_COST = 0.02
 def graph_arrays(image: Rgb8, segments: int) -> Arrays:
     """Superpixels of an (h, w, 3) uint8 RGB image as plain arrays; n superpixels, m edges.
 
-    `labels` (h, w) int32; `area` (n,); `means` (n, 7) float32: L, a, b (CIELAB), x, y (pixels,
-    centres at +0.5), fine and coarse gradient; `pairs` (m, 2) int32 with the smaller label first;
-    `length` (m,) pixels of common border; `boundary` (m,) probability of an object's boundary.
+    `pixels` the image itself; `labels` (h, w) int32; `area` (n,); `means` (n, 7) float32: L, a, b
+    (CIELAB), x, y (pixels, centres at +0.5), fine and coarse gradient; `pairs` (m, 2) int32 with
+    the smaller label first; `length` (m,) pixels of common border; `boundary` (m,) probability of
+    an object's boundary.
     """
     labels = slic(image, segments)
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
@@ -47,6 +48,7 @@ def graph_arrays(image: Rgb8, segments: int) -> Arrays:
     means = np.stack([total / area for total in sums], axis=1)
     pairs, length, across = _edges(labels, (fine, coarse))
     return {
+        "pixels": np.ascontiguousarray(image),
         "labels": labels,
         "area": area.astype(np.float32),
         "means": means.astype(np.float32),
@@ -106,6 +108,7 @@ class SuperpixelGraph:
     """The arrays of `graph_arrays`, with what follows from them cheaply."""
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self.pixels: Rgb8 = arrays["pixels"]
         self.labels: Ints = arrays["labels"]
         self.height, self.width = self.labels.shape
         self.area: Floats = arrays["area"].astype(np.float64)

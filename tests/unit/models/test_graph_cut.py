@@ -62,7 +62,7 @@ def disk(model):
 def test_one_click_on_a_disk_finds_the_disk(model, disk):
     embedding, truth = disk
     found = model.predict(embedding, Prompt(((180.0, 110.0),), (1,)))
-    assert found.items[found.best].mask.iou(truth) > 0.93
+    assert found.items[found.best].mask.iou(truth) > 0.95
 
 
 def test_one_click_on_the_background_finds_all_but_the_disk(model, disk):
@@ -74,7 +74,7 @@ def test_one_click_on_the_background_finds_all_but_the_disk(model, disk):
 def test_a_box_around_the_disk_finds_the_disk_and_not_its_corners(model, disk):
     embedding, truth = disk
     found = model.predict(embedding, Prompt(box=Box(117, 47, 243, 173)))
-    assert found.items[found.best].mask.iou(truth) > 0.93
+    assert found.items[found.best].mask.iou(truth) > 0.95
 
 
 def test_three_candidates_grow(model, astronaut):
@@ -283,7 +283,7 @@ def test_everything_in_a_sample_photo_is_some_masks_best_first(model, name):
 def test_everything_finds_the_disk_and_its_background(model, disk):
     embedding, truth = disk
     found = model.everything(embedding, EverythingSettings(), ignore_progress, CancelToken())
-    assert max(c.mask.iou(truth) for c in found.items) > 0.93
+    assert max(c.mask.iou(truth) for c in found.items) > 0.95
 
 
 def test_stricter_settings_of_everything_keep_less(model, astronaut):
@@ -292,7 +292,7 @@ def test_stricter_settings_of_everything_keep_less(model, astronaut):
         return len(model.everything(astronaut, wanted, ignore_progress, CancelToken()).items)
 
     usual = count()
-    assert count(predicted_iou=0.0, stability=0.0) > usual > count(predicted_iou=1.0)
+    assert count(predicted_iou=0.6, stability=0.8) > usual > count(predicted_iou=1.0)
     assert count(min_region=5000) < usual
     assert count(points_per_side=2) < usual
     assert count(box_nms=0.1) < usual
