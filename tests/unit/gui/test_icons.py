@@ -11,9 +11,44 @@ from PySide6.QtWidgets import QApplication
 from segstudio.gui.icons import icon, icon_image, icon_names
 from segstudio.gui.theme import DARK, LIGHT, apply_theme
 
-EXPECTED = """open-folder select point box everything undo redo accept delete previous next fit
-actual-size eye eye-off opacity export settings find keys plus minus cancel brush polygon superpixel
-filter image reviewed rejected warning model cpu save lock unlock""".split()
+EXPECTED = [
+    "open-folder",
+    "select",
+    "point",
+    "box",
+    "everything",
+    "undo",
+    "redo",
+    "accept",
+    "delete",
+    "previous",
+    "next",
+    "fit",
+    "actual-size",
+    "eye",
+    "eye-off",
+    "opacity",
+    "export",
+    "settings",
+    "find",
+    "keys",
+    "plus",
+    "minus",
+    "cancel",
+    "brush",
+    "polygon",
+    "superpixel",
+    "filter",
+    "image",
+    "reviewed",
+    "rejected",
+    "warning",
+    "model",
+    "cpu",
+    "save",
+    "lock",
+    "unlock",
+]
 
 
 def rgba(image: QImage) -> np.ndarray:

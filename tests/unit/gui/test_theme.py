@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
@@ -83,8 +84,7 @@ def test_the_style_sheet_has_no_gaps_and_names_pictures_that_exist(
     assert pictures
     for picture in pictures:
         assert picture.startswith((resources_dir() / "themes").as_posix())
-        with open(picture) as drawing:
-            stroke = re.search(r'stroke="(#\w+)"', drawing.read())
+        stroke = re.search(r'stroke="(#\w+)"', Path(picture).read_text())
         assert stroke is not None
         assert stroke[1] in {tokens.dim, tokens.on_accent}
 
