@@ -47,9 +47,10 @@ class FullFrame:
 
     def small_share(self, mask: Mask) -> Floats:
         """(n,) what share of each superpixel the mask covers."""
-        full = mask.to_array().astype(np.float32)
+        full = mask.to_array().view(np.uint8) * np.uint8(255)
         size = self._graph.width, self._graph.height
-        return self._graph.mean(cv2.resize(full, size, interpolation=cv2.INTER_AREA))
+        small = cv2.resize(full, size, interpolation=cv2.INTER_AREA)
+        return self._graph.mean(small) / 255
 
     def mask(self, side: Bools, prompt: Prompt, small: SmallPrompt) -> Mask:
         """The parts of `side` that the prompt means, smoothly scaled up, with every click right."""
