@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, Signal, SignalInstance
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QStyleFactory
 
@@ -140,9 +141,9 @@ def current_tokens() -> Tokens:
     return _theme(app).tokens if isinstance(app, QApplication) else LIGHT
 
 
-def theme_signal(app: QApplication) -> Signal:
-    """Emitted without arguments after the colours changed."""
-    return _theme(app).changed  # type: ignore[return-value]
+def theme_signal(app: QApplication) -> SignalInstance:
+    """Emitted without arguments after the colours changed; for what keeps a drawn picture."""
+    return cast("SignalInstance", _theme(app).changed)
 
 
 def palette(tokens: Tokens) -> QPalette:

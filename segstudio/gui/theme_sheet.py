@@ -52,7 +52,8 @@ QPushButton:default:disabled { background: $hover; color: $disabled; border-colo
 QLineEdit, QPlainTextEdit, QTextEdit, QComboBox, QAbstractSpinBox { background: $field;
     color: $text; border: 1px solid $line; border-radius: ${radius}px;
     padding: ${half}px ${step}px; min-height: ${step5}px;
-    selection-background-color: $accent; selection-color: $on_accent; }
+    placeholder-text-color: $dim; selection-background-color: $accent;
+    selection-color: $on_accent; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QComboBox:focus,
 QAbstractSpinBox:focus { border-color: $accent; }
 QLineEdit:disabled, QComboBox:disabled, QAbstractSpinBox:disabled { color: $disabled; }

@@ -168,7 +168,9 @@ class GalleryPanel(QWidget):
     def _changed(self) -> None:
         self._look_soon()
         totals = self.model.totals()
-        if totals.shown != totals.images:
+        if not totals.images:
+            text = ""
+        elif totals.shown != totals.images:
             text = self.tr("{shown} of {images} images, {labelled} labelled")
         elif totals.images == 1:
             text = self.tr("{images} image, {labelled} labelled")

@@ -134,6 +134,8 @@ def test_the_footer_counts_images_and_labelled_ones_as_they_change(make_panel: A
     panel.update_image(record(1), 0)
     panel.controls.search.setText("1.jpg")
     assert panel.footer.text() == "1 of 3 images, 2 labelled"
+    panel.set_images([], {})
+    assert panel.footer.text() == ""
 
 
 def test_the_open_image_stays_in_sight_when_it_stops_meeting_the_filter(make_panel: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QPalette
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
 
 from segstudio.config.paths import resources_dir
 from segstudio.gui.theme import (
@@ -19,6 +19,7 @@ from segstudio.gui.theme import (
     contrast,
     current_tokens,
     numeric_font,
+    theme_signal,
 )
 
 BOTH = pytest.mark.parametrize("tokens", [DARK, LIGHT], ids=lambda tokens: tokens.name)
@@ -118,3 +119,24 @@ def test_figures_are_all_equally_wide(qapp: QApplication) -> None:
     metrics = QFontMetricsF(numeric_font(QFont()))
     assert len({round(metrics.horizontalAdvance(digit), 3) for digit in "0123456789"}) == 1
     assert numeric_font(QFont()).featureValue(QFont.Tag("tnum")) == 1
+
+
+@BOTH
+def test_a_hint_in_an_empty_field_is_as_readable_as_other_dim_text(
+    qapp: QApplication, tokens: Tokens
+) -> None:
+    apply_theme(qapp, tokens.name)
+    field = QLineEdit()
+    field.setPlaceholderText("Filter")
+    field.ensurePolished()
+    assert field.palette().color(QPalette.ColorRole.PlaceholderText).name() == tokens.dim
+
+
+def test_what_keeps_a_drawn_picture_hears_of_a_new_theme(qapp: QApplication) -> None:
+    heard: list[str] = []
+    apply_theme(qapp, "light")
+    connection = theme_signal(qapp).connect(lambda: heard.append(current_tokens().name))
+    apply_theme(qapp, "dark")
+    theme_signal(qapp).disconnect(connection)
+    apply_theme(qapp, "light")
+    assert heard == ["dark"]
