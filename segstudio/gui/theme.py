@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from PySide6.QtCore import QObject, Qt, Signal, SignalInstance
 from PySide6.QtGui import QColor, QFont, QPalette
@@ -143,7 +142,7 @@ def current_tokens() -> Tokens:
 
 def theme_signal(app: QApplication) -> SignalInstance:
     """Emitted without arguments after the colours changed; for what keeps a drawn picture."""
-    return cast("SignalInstance", _theme(app).changed)
+    return _theme(app).changed
 
 
 def palette(tokens: Tokens) -> QPalette:
