@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES, FUNCTION_LINES, CLASS_METHODS = 400, 50, 20
 
 # "file", "file:function" or "file:Class", each with the reason why it may be larger.
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS: dict[str, str] = {
+    "segstudio/core/mask.py:Mask": "one value: its readings and set operations share its runs",
+}
 
 
 def oversized(root: Path) -> Iterator[tuple[str, str]]:
