@@ -1,1 +1,1 @@
-"""."""
+"""The nouns, numpy only."""

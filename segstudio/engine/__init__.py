@@ -1,1 +1,1 @@
-"""."""
+"""The verbs, for the window and the command line alike."""

@@ -1,1 +1,1 @@
-"""."""
+"""Files that leave the house."""

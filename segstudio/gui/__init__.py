@@ -1,1 +1,1 @@
-"""."""
+"""The window: the only place for PySide6."""

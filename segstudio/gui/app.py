@@ -36,7 +36,7 @@ from segstudio.gui.desks.window import WindowDesk
 from segstudio.gui.job_bridge import JobBridge
 from segstudio.gui.main_window import MainWindow
 from segstudio.gui.panels.gallery import GalleryPanel
-from segstudio.gui.theme import apply_theme
+from segstudio.gui.theme import apply_theme, theme_signal
 from segstudio.gui.wiring import wire
 from segstudio.gui.workspace import Workspace
 from segstudio.imaging.read import thumbnail
@@ -144,6 +144,7 @@ def run(path: Path | None) -> int:
     settings = load_settings(complain=complaints.append)
     apply_theme(app, settings.theme)
     studio = Studio(settings)
+    theme_signal(app).connect(studio.window.follow_theme)
     studio.window.show()
     for complaint in complaints:
         studio.workspace.tell(complaint)

@@ -54,6 +54,9 @@ class MainWindow(QMainWindow):
         self.prompt = PromptPanel()
         self.status = StatusStrip(workspace.runner)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self._opacity_picture = QLabel()
+        self._opacity_picture.setToolTip(self.tr("Opacity of the masks"))
+        self.follow_theme()
         self.centre = QStackedWidget()
         self.centre.addWidget(self.welcome)
         self.centre.addWidget(canvas)
@@ -111,10 +114,7 @@ class MainWindow(QMainWindow):
         spacer = QLabel()
         spacer.setMinimumWidth(12)
         bar.addWidget(spacer)
-        picture = QLabel()
-        picture.setPixmap(icon("opacity").pixmap(16, 16))
-        picture.setToolTip(self.tr("Opacity of the masks"))
-        bar.addWidget(picture)
+        bar.addWidget(self._opacity_picture)
         self.opacity.setRange(0, 100)
         self.opacity.setFixedWidth(110)
         self.opacity.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -122,6 +122,11 @@ class MainWindow(QMainWindow):
         self.opacity.setAccessibleName(self.tr("Opacity of the masks"))
         bar.addWidget(self.opacity)
         self.addToolBar(bar)
+
+    def follow_theme(self) -> None:
+        """Draw again what keeps the theme's colours in pixels."""
+        self._opacity_picture.setPixmap(icon("opacity").pixmap(16, 16))
+        self.canvas.refresh()
 
     def show_welcome(self, shown: bool) -> None:
         self.centre.setCurrentWidget(self.welcome if shown else self.canvas)

@@ -1,1 +1,1 @@
-"""."""
+"""Pixels without learning."""

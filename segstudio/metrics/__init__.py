@@ -1,1 +1,1 @@
-"""."""
+"""Metrics: numpy in, numbers out."""

@@ -16,7 +16,7 @@ PROMPT_MODELS: tuple[ModelCard, ...] = (
     ModelCard(
         key="graph_cut",
         title="Graph cut (built in)",
-        description="Always there, no download: GrabCut over superpixels.",
+        description="Always there, no download: minimum cuts over superpixels.",
         accepts=_PROMPTS,
         weights=None,
         loader="segstudio.models.prompt.graph_cut:load",

@@ -1,1 +1,1 @@
-"""."""
+"""Canvas tools as state machines without Qt."""

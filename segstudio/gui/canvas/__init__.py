@@ -1,1 +1,1 @@
-"""."""
+"""The canvas: view, layers, pointer."""

@@ -1,1 +1,1 @@
-"""."""
+"""Docked panels; each shows a part of the workspace."""

@@ -1,4 +1,4 @@
-"""The strip at the bottom: where the hand is, how things stand, what went wrong, what is running."""
+"""The strip at the bottom: where the hand is, how things stand, what is wrong, what is running."""
 
 from __future__ import annotations
 

@@ -16,8 +16,9 @@ class EverythingSettings:
     """How "everything" works; the names and defaults of SamAutomaticMaskGenerator.
 
     `points_per_side`: grid of prompts. Masks below `predicted_iou` or `stability` (at logit
-    offset `stability_offset`) are dropped, then box NMS at `box_nms` IoU. Holes and islands
-    smaller than `min_region` pixels are removed (0: kept).
+    offset `stability_offset`) are dropped, both on SAM's scale: a model whose scores mean something
+    else maps the thresholds to its own and says how. Then box NMS at `box_nms` IoU. Holes and
+    islands smaller than `min_region` pixels are removed (0: kept).
     """
 
     points_per_side: int = 32
