@@ -32,6 +32,7 @@ PACKAGES = (
     "Pillow",
     "opencv-python-headless",
     "scikit-image",
+    "scipy",
     "SQLAlchemy",
     "filelock",
     "platformdirs",

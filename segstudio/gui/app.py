@@ -114,7 +114,6 @@ class Studio(QObject):
         self.workspace.change_settings(window_geometry=geometry, window_state=state)
         self.prompts.close()
         self.desks.project.close()
-        self.runner.wait_idle(5.0)
         self.runner.shutdown()
         self.bridge.close()
 

@@ -110,10 +110,10 @@ class Workspace(QObject):
         self.category_chosen.emit()
 
     def change_settings(self, **changes: object) -> None:
-        """Change settings and write them (off the GUI thread)."""
+        """Change settings and write them (on the store lane: closing does not cancel that)."""
         self.settings = settings = replace(self.settings, **changes)  # type: ignore[arg-type]
         self.runner.submit(
-            Lane.IO,
+            Lane.STORE,
             self.tr("saving settings"),
             lambda _c, _p: save_settings(settings),
             on_error=self.tell_error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -225,6 +226,23 @@ def test_a_dropped_folder_opens(qtbot: QtBot, photos: Path) -> None:
     hand.close()
 
 
+def test_opening_what_is_open_turns_to_it(hand: Hand, photos: Path) -> None:
+    told: list[str] = []
+    hand.workspace.told.connect(lambda sentence, _: told.append(sentence))
+    store = hand.workspace.store
+    hand.studio.desks.project.open(photos)
+    hand.settle()
+    assert told == ["This project is open already."]
+    hand.studio.desks.project.open(photos / "rocket.jpg")
+    hand.wait(
+        lambda: (
+            hand.workspace.session is not None and hand.workspace.session.image.path == "rocket.jpg"
+        ),
+        "the image is not turned to",
+    )
+    assert hand.workspace.store is store
+
+
 def test_a_second_window_is_told_who_has_the_project(
     hand: Hand, qtbot: QtBot, photos: Path
 ) -> None:
@@ -234,8 +252,16 @@ def test_a_second_window_is_told_who_has_the_project(
     other.workspace.told.connect(lambda sentence, _: told.append(sentence))
     other.studio.desks.project.open(photos / "photos.segstudio")
     other.wait(lambda: bool(told), "nobody says anything")
-    assert "open" in told[0]
-    assert other.workspace.store is None
+    assert "read-only" in told[0]
+    assert str(os.getpid()) in told[0]
+    assert other.workspace.store is not None
+    assert other.workspace.store.read_only
+    other.open_image("astronaut.png")
+    other.click(120, 300)
+    other.wait_for_answer()
+    other.press("Space")
+    other.wait(lambda: len(told) > 1, "nobody says that it cannot be written")
+    assert other.workspace.annotations == ()
     other.close()
     assert hand.workspace.store is not None
 

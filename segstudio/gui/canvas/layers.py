@@ -94,7 +94,7 @@ class MaskLayer:
         category = self.categories.get(annotation.category_id)
         colour = QColor(category.colour if category else "#9aa0a6")
         step = annotation.id * GOLDEN % 1.0 - 0.5
-        hue, saturation, lightness, _ = colour.getHslF()
+        hue, saturation, lightness = colour.hslHueF(), colour.hslSaturationF(), colour.lightnessF()
         return QColor.fromHslF(
             (hue + HUE_SPREAD * step) % 1.0,
             saturation,
@@ -139,7 +139,7 @@ def paint_shape(
     """Fill at `opacity` and outline, whatever the zoom, at 1.5 logical pixels."""
     fill = QColor(colour)
     fill.setAlphaF(opacity)
-    pen = QPen(colour, OUTLINE_WIDTH)
+    pen = QPen(colour, OUTLINE_WIDTH * _ratio(painter))
     pen.setCosmetic(True)
     pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
     painter.save()
@@ -151,8 +151,14 @@ def paint_shape(
     painter.restore()
 
 
+def _ratio(painter: QPainter) -> float:
+    """Device pixels a logical one: a cosmetic pen's width is in device pixels."""
+    return float(painter.device().devicePixelRatio())
+
+
 def _stroke(painter: QPainter, view: View, shape: Shape, pen: QPen) -> None:
     pen.setCosmetic(True)
+    pen.setWidthF(pen.widthF() * _ratio(painter))
     painter.save()
     painter.translate(view.x, view.y)
     painter.scale(view.scale, view.scale)

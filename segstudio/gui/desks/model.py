@@ -7,7 +7,7 @@ import time
 from PySide6.QtCore import QObject, Signal
 
 from segstudio.core.annotation import Stage
-from segstudio.core.prompt import Candidates
+from segstudio.core.prompt import Candidate, Candidates
 from segstudio.engine.everything_run import new_candidates
 from segstudio.engine.jobs import Lane
 from segstudio.engine.model_loading import choose_card
@@ -68,20 +68,30 @@ class ModelDesk(QObject):
             return
         started = time.monotonic()
 
-        def done(candidates: Candidates) -> None:
-            if session is not self._workspace.session:
-                return
-            fresh = new_candidates(candidates, session.annotations)
-            if not fresh:
-                self._workspace.tell(self.tr("Everything found nothing new here."))
-                return
-            self._prompts.commit(
-                self.tr("accepting everything"),
-                tuple(fresh),
-                tool="everything",
-                model_key=candidates.model_key,
-                stage=Stage.AUTOMATIC,
-                seconds=time.monotonic() - started,
+        def found(candidates: Candidates) -> None:
+            def accept(fresh: tuple[Candidate, ...]) -> None:
+                if session is self._workspace.session:
+                    self._accept(fresh, candidates.model_key, time.monotonic() - started)
+
+            self._workspace.runner.submit(
+                Lane.IO,
+                self.tr("comparing with what is there"),
+                lambda _c, _p: tuple(new_candidates(candidates, session.annotations)),
+                on_done=accept,
+                on_error=self._workspace.tell_error,
             )
 
-        self._session.everything(EverythingSettings(), done)
+        self._session.everything(EverythingSettings(), found)
+
+    def _accept(self, fresh: tuple[Candidate, ...], model_key: str, seconds: float) -> None:
+        if not fresh:
+            self._workspace.tell(self.tr("Everything found nothing new here."))
+            return
+        self._prompts.commit(
+            self.tr("accepting everything"),
+            fresh,
+            tool="everything",
+            model_key=model_key,
+            stage=Stage.AUTOMATIC,
+            seconds=seconds,
+        )

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from segstudio.config.paths import data_dir
+from segstudio.core.errors import ProjectLockedError
 from segstudio.core.image import RgbImage
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.image_session import ImageSession
@@ -34,6 +35,7 @@ class ProjectDesk(QObject):
         super().__init__(parent)
         self._workspace, self._window = workspace, parent
         self.wanted_image: int | None = None
+        self._why_read_only = ""
         # The gallery knows the order and the filter: the window wires these two to it.
         self.neighbours: Paging = lambda _: (None, None)
         self.unlabelled_after: Callable[[int], int | None] = lambda _: None
@@ -51,24 +53,51 @@ class ProjectDesk(QObject):
         if file:
             self.open(Path(file))
 
-    def open(self, path: Path) -> None:
-        """Open a project file, an image, or a folder; the present project stays until then."""
+    def open(self, path: Path, read_only: bool = False) -> None:
+        """Open a project file, an image, or a folder; the present project stays until then.
+
+        A project that somebody else is writing opens read-only, and it is said who has it.
+        """
+        if not read_only and self._is_open(path):
+            return
 
         def work(
             cancel: CancelToken, report: ProgressSink
         ) -> tuple[OpenedProject, ProjectContents]:
-            opened = open_path(path, report, cancel)
+            opened = open_path(path, report, cancel, read_only=read_only)
             return opened, ProjectContents.of(opened.store)
+
+        def refused(error: Exception) -> None:
+            if isinstance(error, ProjectLockedError) and not read_only:
+                self._why_read_only = str(error)
+                self.open(path, read_only=True)
+            else:
+                self._workspace.tell_error(error)
 
         self._workspace.runner.submit(
             Lane.IO,
             self.tr("opening {}").format(path.name),
             work,
             on_done=lambda result: self._opened(*result),
-            on_error=self._workspace.tell_error,
+            on_error=refused,
             key="open-project",
             visible=True,
         )
+
+    def _is_open(self, path: Path) -> bool:
+        """Whether `path` belongs to the open project; one of its images is then turned to."""
+        store = self._workspace.store
+        if store is None or store.read_only:
+            return False
+        wanted = path.absolute()
+        for image in self._workspace.images.values():
+            if wanted == store.image_path(image).absolute():
+                self.open_image(image.id)
+                return True
+        if wanted in (store.path.absolute(), Path(store.images_dir).absolute()):
+            self._workspace.tell(self.tr("This project is open already."))
+            return True
+        return False
 
     def open_samples(self) -> None:
         folder = data_dir() / "sample-photos"
@@ -91,7 +120,12 @@ class ProjectDesk(QObject):
         workspace.set_project(opened, contents)
         recent = workspace.settings.with_recent(opened.store.path).recent_projects
         workspace.change_settings(recent_projects=recent)
-        workspace.tell(*_told(opened.report, len(contents.images)))
+        sentence, details = _told(opened.report, len(contents.images))
+        if opened.store.read_only:
+            why = self._why_read_only
+            sentence = self.tr("Opened read-only: nothing can be accepted here.") + f" {why}"
+        self._why_read_only = ""
+        workspace.tell(sentence.strip(), details)
         first = opened.start_image_id
         if first is None and contents.images:
             first = contents.images[0].id

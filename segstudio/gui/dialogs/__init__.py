@@ -1,1 +1,1 @@
-"""."""
+"""Dialogs, none of which is in the way."""

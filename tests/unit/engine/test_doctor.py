@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from segstudio.config.paths import cache_dir
 from segstudio.engine import doctor, qt_libraries
-from segstudio.engine.doctor import Finding, Level, examine, missing_packages
+from segstudio.engine.doctor import PACKAGES, Finding, Level, examine, missing_packages
 
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:
@@ -88,3 +90,10 @@ def test_little_room_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "LOW_DISK_BYTES", 10**18)
     finding = by_name(examine({}))["Cache folder"]
     assert finding.level is Level.NOTE and "make room" in finding.remedy
+
+
+def test_the_doctor_looks_at_every_package_that_is_asked_for() -> None:
+    project = Path(__file__).resolve().parents[3] / "pyproject.toml"
+    wanted = tomllib.loads(project.read_text())["project"]["dependencies"]
+    names = {re.split(r"[<>=!~ ]", line)[0] for line in wanted}
+    assert set(PACKAGES) == names

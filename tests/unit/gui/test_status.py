@@ -69,7 +69,7 @@ def test_a_long_job_shows_its_progress_and_can_be_cancelled(
             ended.set()
 
     runner.submit(Lane.IO, "exporting", work, visible=True)
-    qtbot.waitUntil(lambda: strip.job_bar.isVisible())
+    qtbot.waitUntil(strip.job_bar.isVisible)
     qtbot.waitUntil(lambda: strip.job_text.whole_text == "exporting 61 %")
     assert strip.job_bar.value() == 610
     strip.job_cancel.click()
