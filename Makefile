@@ -22,7 +22,11 @@ test: $(DEV_STAMP) system-libraries
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SegStudio needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV) || { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y --no-install-recommends python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "Python's venv is missing: sudo apt-get install python3-venv"; exit 1; }; \
+	  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv && $(PYTHON) -m venv $(VENV); \
+	}
 
 $(STAMP): $(VENV)/bin/python pyproject.toml packaging/constraints.txt
 	$(PIP) install -c packaging/constraints.txt -e .
