@@ -1,0 +1,222 @@
+"""Export: which format, where to, and what the format can be asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from segstudio.formats.contract import DeclaredOption, ExportOptions, declared_options
+from segstudio.formats.registry import EXPORT_FORMATS, export_format
+from segstudio.gui.dialogs.fields import (
+    Field,
+    add_row,
+    check_field,
+    choice_field,
+    dim_label,
+    fit_height,
+    make_form,
+    text_field,
+    whole_field,
+)
+from segstudio.gui.theme import SPACING
+
+FIXED_ROWS = 4  # of the form: format, its description, folder, what is wrong with it
+
+
+class ExportDialog(QDialog):
+    """Asks for an export of the project `name`; folders are offered beside `base`'s others.
+
+    `splits` are the splits that the project's images are in.
+    """
+
+    wanted = Signal(str, object, object)  # format key, Path of the target, options record
+
+    def __init__(
+        self, name: str, base: Path, splits: Sequence[str] = (), parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(self.tr("Export"))
+        self.setMinimumWidth(520)
+        self._name, self._base = name, base
+        self._splits = tuple(splits)
+        self._offered = ""  # what stands in the target line unless it was typed or browsed
+        self._answers: dict[str, Any] = {}
+        self.fields: dict[str, Field] = {}
+        self.format = QComboBox(self)
+        for member in EXPORT_FORMATS:
+            self.format.addItem(_translated(member.title), member.key)
+        self._description = dim_label("")
+        self.target = QLineEdit(self)
+        self.target.setPlaceholderText(self.tr("Folder that the export makes"))
+        self._browse = QPushButton(self.tr("Browse…"), self)
+        self._browse.setAutoDefault(False)
+        self._warning = QLabel(self)
+        self._warning.setWordWrap(True)
+        self._warning.setProperty("role", "warning")
+        self._form = make_form()
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.button = self._buttons.addButton(
+            self.tr("Export"), QDialogButtonBox.ButtonRole.AcceptRole
+        )
+        self.button.setDefault(True)
+        self._lay_out()
+        self.format.currentIndexChanged.connect(lambda _: self._show_format())
+        self.target.textChanged.connect(lambda _: self._check())
+        self._browse.clicked.connect(self._ask_folder)
+        self._buttons.accepted.connect(self.accept)
+        self._buttons.rejected.connect(self.reject)
+        self._show_format()
+
+    def _lay_out(self) -> None:
+        line = QHBoxLayout()
+        line.setSpacing(SPACING)
+        line.addWidget(self.target, 1)
+        line.addWidget(self._browse)
+        form = self._form
+        form.addRow(self.tr("Format"), self.format)
+        form.addRow("", self._description)
+        form.addRow(self.tr("Folder"), line)
+        form.addRow("", self._warning)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(*[4 * SPACING] * 4)
+        layout.setSpacing(3 * SPACING)
+        layout.addLayout(form)
+        layout.addStretch(1)
+        layout.addWidget(self._buttons)
+
+    # -- format and its options -----------------------------------------------------------------
+
+    @property
+    def format_key(self) -> str:
+        return str(self.format.currentData())
+
+    def _show_format(self) -> None:
+        self._answers.update({name: field.value() for name, field in self.fields.items()})
+        member = export_format(self.format_key)
+        self._description.setText(_translated(member.description))
+        self.fields.clear()
+        while self._form.rowCount() > FIXED_ROWS:
+            self._form.removeRow(FIXED_ROWS)
+        for row in declared_options(member.options):
+            if row.name != "split" or self._splits:
+                self._add_option(row)
+        if self.target.text() in ("", self._offered):
+            self._offered = str(self._base / f"{self._name}-{member.key}")
+            self.target.setText(self._offered)
+        self._check()
+
+    def _add_option(self, row: DeclaredOption) -> None:
+        label, explanation = _translated(row.label), _translated(row.help)
+        if row.kind is bool:
+            field = check_field(label)
+            add_row(self._form, "", field, explanation)
+        else:
+            field = self._field(row)
+            add_row(self._form, label, field, explanation)
+        field.set_value(self._answers.get(row.name, row.default))
+        field.listen(self._check)
+        self.fields[row.name] = field
+
+    def _field(self, row: DeclaredOption) -> Field:
+        if row.name == "split":
+            every = ("", self.tr("All images"), "")
+            return choice_field([every, *((split, split, "") for split in self._splits)])
+        if row.kind is int:
+            unbounded = row.minimum == row.maximum == 0
+            return whole_field(row.minimum, None if unbounded else row.maximum)
+        if row.choices:
+            return choice_field([(choice, _translated(choice), "") for choice in row.choices])
+        return text_field()
+
+    def options(self) -> ExportOptions:
+        """The record that the fields describe."""
+        answers: Mapping[str, Any] = {name: field.value() for name, field in self.fields.items()}
+        return export_format(self.format_key).options(**answers)
+
+    # -- target ---------------------------------------------------------------------------------
+
+    def folder(self) -> Path | None:
+        """The target; a relative one lies beside the folder that was offered."""
+        text = self.target.text().strip()
+        if not text:
+            return None
+        try:
+            return self._base / Path(text).expanduser()
+        except RuntimeError:  # "~nobody"
+            return self._base / text
+
+    def _check(self) -> None:
+        folder = self.folder()
+        trouble = self._trouble(folder) if folder is not None else ""
+        self._warning.setText(trouble)
+        self._warning.setVisible(bool(trouble))
+        self.button.setEnabled(folder is not None and not trouble)
+        # Later, because Qt shows what was just added to a layout later, too.
+        QTimer.singleShot(0, self, self._fit)
+
+    def _fit(self) -> None:
+        fit_height(self)
+
+    def _trouble(self, folder: Path) -> str:
+        try:
+            if not folder.exists():
+                return ""
+            if not folder.is_dir():
+                return self.tr("This is a file; name a folder.")
+            with os.scandir(folder) as entries:
+                empty = next(entries, None) is None
+        except (OSError, ValueError):
+            return self.tr("This folder cannot be read; name another.")
+        if empty or self.options().replace:
+            return ""
+        return self.tr("This folder is not empty; name another, or replace the earlier export.")
+
+    def _ask_folder(self) -> None:
+        dialog = QFileDialog(self, self.tr("Export into"), str(self._base))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(self.take_folder)
+        dialog.open()
+
+    def take_folder(self, chosen: str) -> None:
+        """An empty folder is the target itself; in another one the export gets its own."""
+        folder = Path(chosen)
+        if folder.is_dir() and any(folder.iterdir()):
+            self._base = folder
+            folder = folder / f"{self._name}-{self.format_key}"
+            self._offered = str(folder)
+        self.target.setText(str(folder))
+
+    def accept(self) -> None:
+        folder = self.folder()
+        if folder is not None and self.button.isEnabled():
+            self.wanted.emit(self.format_key, folder, self.options())
+            super().accept()
+
+
+def export_base(images_dir: Path) -> Path:
+    """The folder to offer exports in: beside the images, or at home where that is read-only."""
+    beside = images_dir.parent
+    return beside if os.access(beside, os.W_OK) else Path.home()
+
+
+def _translated(text: str) -> str:
+    return QCoreApplication.translate("Formats", text) if text else ""
