@@ -130,9 +130,9 @@ def make_application(arguments: Sequence[str]) -> QApplication:
 
 
 def _hear_qt(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
-    """Qt's own warnings go to stderr, but for what the offscreen platform says at every window."""
+    """Qt's own warnings go to stderr, but for what the offscreen platform says of itself."""
     del kind, context
-    if "propagateSizeHints" not in message:
+    if not message.startswith("This plugin does not support"):
         print(message, file=sys.stderr)
 
 

@@ -127,6 +127,9 @@ def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> No
     panel.candidate_chosen.connect(desks.prompt.choose_candidate)
     panel.everything_wanted.connect(desks.model.everything)
     desks.model.model_changed.connect(panel.show_model)
+    desks.model.missing.connect(panel.offer)
+    desks.prompt.model_failed.connect(desks.model.fall_back)
+    panel.get_wanted.connect(desks.model.get)
 
     def show_answer() -> None:
         answer = desks.prompt.answer

@@ -13,11 +13,12 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from segstudio.config.settings import Settings
-from segstudio.core.errors import StorageError
+from segstudio.core.errors import StorageError, WeightsError
 from segstudio.core.image import ImageState
 from segstudio.gui.app import Studio
 from segstudio.gui.demo_hand import Hand
 from segstudio.imaging.sample_photos import write_sample_photos
+from segstudio.models.card import ModelCard
 from segstudio.store.project import ProjectStore
 
 
@@ -320,6 +321,37 @@ def test_everything_adds_only_what_is_new(hand: Hand) -> None:
     hand.wait(lambda: bool(told), "nobody says anything", 60)
     hand.settle()
     assert len(hand.workspace.annotations) == count
+
+
+def test_a_model_that_is_not_here_is_offered_and_the_built_in_one_answers_on(hand: Hand) -> None:
+    panel, prompts = hand.window.prompt, hand.studio.prompts
+    hand.open_image("astronaut.png")
+    panel.model_chosen.emit("mobile_sam")
+    hand.wait(panel.get_button.isVisible, "nobody offers MobileSAM")
+    assert panel.get_button.text() == "Get MobileSAM (39 MB)"
+    assert prompts.card is not None
+    assert prompts.card.key == "graph_cut"
+    assert hand.workspace.settings.model == "graph_cut"
+
+
+def test_a_download_that_fails_is_told_and_the_built_in_one_answers_on(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(card: ModelCard, *_: object, **__: object) -> None:
+        if card.weights is not None:
+            raise WeightsError("The server cannot be reached; check the network and try again.")
+
+    monkeypatch.setattr("segstudio.models.weights.ensure", unreachable)
+    hand.open_image("astronaut.png")
+    told: list[str] = []
+    hand.workspace.told.connect(lambda sentence, _: told.append(sentence))
+    hand.window.prompt.get_wanted.emit("mobile_sam")
+    hand.wait(lambda: bool(told), "nobody says that the download failed")
+    assert "cannot be reached" in told[0]
+    monkeypatch.undo()
+    hand.click(120, 300)
+    answer = hand.wait_for_answer()
+    assert answer.candidates.model_key.startswith("graph_cut")
 
 
 def test_nothing_is_cut_off_at_1280_by_800(hand: Hand) -> None:

@@ -10,19 +10,20 @@ from segstudio.core.annotation import Stage
 from segstudio.core.prompt import Candidate, Candidates
 from segstudio.engine.everything_run import new_candidates
 from segstudio.engine.jobs import Lane
-from segstudio.engine.model_loading import choose_card
+from segstudio.engine.model_loading import choose_card, has_weights
 from segstudio.engine.prompt_session import PromptSession
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.workspace import Workspace
 from segstudio.models.card import ModelCard
 from segstudio.models.prompt.contract import EverythingSettings
-from segstudio.models.registry import prompt_model
+from segstudio.models.registry import EMBEDDED_MODEL, prompt_model
 
 
 class ModelDesk(QObject):
     """What the model actions call."""
 
     model_changed = Signal(str)
+    missing = Signal(object)  # ModelCard whose weights are not on this machine
 
     def __init__(self, workspace: Workspace, session: PromptSession, prompts: PromptDesk) -> None:
         super().__init__()
@@ -36,29 +37,59 @@ class ModelDesk(QObject):
         """
         wanted = self._workspace.settings.model
 
-        def take(card: ModelCard) -> None:
-            self._session.use_model(card)
-            self.model_changed.emit(card.key)
-
         self._workspace.runner.submit(
             Lane.IO,
             self.tr("looking for models"),
             lambda _c, _p: choose_card(wanted),
-            on_done=take,
+            on_done=self._take,
             on_error=self._workspace.tell_error,
         )
 
     def use(self, key: str) -> None:
-        """Answer with another model from now on, and next time."""
-        self._session.use_model(prompt_model(key))
-        if self._workspace.settings.model != key:
-            self._workspace.change_settings(model=key)
-        self.model_changed.emit(key)
+        """Answer with another model from now on, and next time, if its weights are here.
+
+        Where they are not, the model in use stays and `missing` says whose are wanted.
+        """
+        card = prompt_model(key)
+
+        def looked(here: bool) -> None:
+            if here or key in self.may_download:
+                self._take(card)
+                if self._workspace.settings.model != key:
+                    self._workspace.change_settings(model=key)
+            else:
+                self._show_current()
+                self.missing.emit(card)
+
+        self._workspace.runner.submit(
+            Lane.IO,
+            self.tr("looking for models"),
+            lambda _c, _p: has_weights(card),
+            on_done=looked,
+            on_error=self._workspace.tell_error,
+            key="choose-model",
+        )
 
     def get(self, key: str) -> None:
         """Use a model and download its weights if they are not on this machine."""
         self.may_download.add(key)
         self.use(key)
+
+    def fall_back(self) -> None:
+        """The model failed: answer with the built-in one, which always can."""
+        card = self._session.card
+        if card is not None and card.key != EMBEDDED_MODEL:
+            self.may_download.discard(card.key)
+            self._take(prompt_model(EMBEDDED_MODEL))
+
+    def _take(self, card: ModelCard) -> None:
+        self._session.use_model(card)
+        self._show_current()
+
+    def _show_current(self) -> None:
+        card = self._session.card
+        if card is not None:
+            self.model_changed.emit(card.key)
 
     def everything(self) -> None:
         """Find every object on the open image and accept what is not labelled yet."""
@@ -87,6 +118,7 @@ class ModelDesk(QObject):
         if not fresh:
             self._workspace.tell(self.tr("Everything found nothing new here."))
             return
+        self._workspace.tell(self.tr("Everything found {} new masks.").format(len(fresh)))
         self._prompts.commit(
             self.tr("accepting everything"),
             fresh,

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QImage
 
 from segstudio.core.category import category_colour
 from segstudio.core.changes import Edit
+from segstudio.core.errors import DeviceError, WeightsError
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidate, Candidates, Prompt
 from segstudio.engine.jobs import Lane
@@ -43,6 +44,7 @@ class PromptDesk(QObject):
 
     answered = Signal()  # the answer or the chosen candidate changed
     tool_changed = Signal(str)
+    model_failed = Signal()  # its weights or its device; said already
 
     def __init__(self, workspace: Workspace, session: PromptSession, canvas: Canvas) -> None:
         super().__init__()
@@ -177,6 +179,8 @@ class PromptDesk(QObject):
         self._canvas.set_waiting(False)
         self._accept_when_answered = False
         self._workspace.tell_error(error)
+        if isinstance(error, WeightsError | DeviceError):
+            self.model_failed.emit()
 
     def _forget_answer(self) -> None:
         self._workspace.runner.cancel_key(PREVIEW_KEY)

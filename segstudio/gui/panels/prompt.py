@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
@@ -19,6 +21,7 @@ from segstudio.core.prompt import Candidate, Candidates
 from segstudio.gui.canvas.layers import Pyramid, paint_shape
 from segstudio.gui.canvas.shapes import Shape
 from segstudio.gui.canvas.view import View
+from segstudio.models.card import ModelCard
 from segstudio.models.registry import PROMPT_MODELS
 
 TILE = 92
@@ -88,6 +91,7 @@ class PromptPanel(QWidget):
     model_chosen = Signal(str)
     candidate_chosen = Signal(int)
     everything_wanted = Signal()
+    get_wanted = Signal(str)  # key of the model whose weights are to be downloaded
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -101,6 +105,9 @@ class PromptPanel(QWidget):
         self._state = QLabel(self)
         self._state.setWordWrap(True)
         self._state.setProperty("role", "dim")
+        self.get_button = QPushButton(self)
+        self.get_button.hide()
+        self._offered = ""
         self._hint = QLabel(self.tr("Click an object, or drag a box around it."), self)
         self._hint.setWordWrap(True)
         self._hint.setProperty("role", "dim")
@@ -111,6 +118,7 @@ class PromptPanel(QWidget):
         self._model.activated.connect(
             lambda row: self.model_chosen.emit(str(self._model.itemData(row)))
         )
+        self.get_button.clicked.connect(lambda: self.get_wanted.emit(self._offered))
         self._everything.clicked.connect(self.everything_wanted)
         for tile in self._tiles:
             tile.chosen.connect(self.candidate_chosen)
@@ -129,6 +137,7 @@ class PromptPanel(QWidget):
         layout.setSpacing(4)
         layout.addLayout(form)
         layout.addWidget(self._state)
+        layout.addWidget(self.get_button)
         layout.addWidget(self._everything)
         layout.addWidget(self._hint)
         layout.addLayout(row)
@@ -136,6 +145,18 @@ class PromptPanel(QWidget):
 
     def show_model(self, key: str) -> None:
         self._model.setCurrentIndex(self._model.findData(key))
+        self.get_button.hide()
+
+    def offer(self, card: ModelCard) -> None:
+        """The chosen model is not on this machine: offer its download, with size and licence."""
+        if card.weights is not None:
+            self._offered = card.key
+            text = self.tr("Get {} ({} MB)").format(card.title, round(card.weights.size / 2**20))
+            self.get_button.setText(text)
+            told = self.tr("Download its weights from {}; licence {}.")
+            host = urlsplit(card.weights.url).netloc
+            self.get_button.setToolTip(told.format(host, card.weights.licence))
+            self.get_button.show()
 
     def show_state(self, text: str) -> None:
         self._state.setText(text)
