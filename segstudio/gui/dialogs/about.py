@@ -109,7 +109,8 @@ def foundations() -> list[str]:
         if match is None or "extra" in marker:
             continue
         try:
-            found.append(f"{match.group()} {metadata.version(match.group())}")
+            package = metadata.distribution(match.group())
+            found.append(f"{package.metadata['Name']} {package.version}")
         except metadata.PackageNotFoundError:
             continue
     return found
