@@ -83,7 +83,7 @@ def missing_weights(card: ModelCard) -> WeightsError:
     assert card.weights is not None
     return WeightsError(
         f"The weights of {card.title} are not on this machine; get them with "
-        f"`segstudio models pull {card.key}` ({card.weights.size / 1e6:.0f} MB), or put "
+        f"`segstudio models pull {card.key}` ({card.weights.size / 2**20:.0f} MB), or put "
         f"{card.weights.name} into {download_target(card.weights).parent}."
     )
 

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -40,6 +43,27 @@ def test_the_command_line_starts_without_torch_and_without_qt() -> None:
         "print([m for m in ('torch', 'PySide6', 'segment_anything') if m in sys.modules])"
     )
     assert result.stdout.splitlines()[-1] == "[]", result.stdout + result.stderr
+
+
+def test_a_mask_is_made_where_neither_qt_nor_torch_is_there(tmp_path: Path) -> None:
+    y, x = np.mgrid[:120, :160]
+    disc = (x - 80) ** 2 + (y - 60) ** 2 < 40**2
+    Image.fromarray(np.where(disc, 220, 30).astype(np.uint8)).save(tmp_path / "disc.png")
+    result = run(
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('PySide6', 'shiboken6', 'torch'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from segstudio.__main__ import main\n"
+        f"folder = {str(tmp_path)!r}\n"
+        "sys.exit(main(['segment', folder + '/disc.png', '--point', '80,60',"
+        " '--model', 'graph_cut', '--out', folder + '/mask.png']))"
+    )
+    assert result.returncode == 0, result.stderr
+    mask = np.asarray(Image.open(tmp_path / "mask.png")) > 0
+    assert np.count_nonzero(mask & disc) / np.count_nonzero(mask | disc) > 0.9
 
 
 def test_everything_but_the_window_imports_where_qt_is_absent() -> None:
