@@ -53,10 +53,14 @@ class Hand:
             QTest.qWait(5)
 
     def settle(self) -> None:
-        """Wait until no job is under way and everything is painted."""
-        self.wait(lambda: not self.studio.runner.active(), "background work does not end")
-        QApplication.processEvents()
-        QTest.qWait(20)
+        """Wait until no job is under way and everything is painted.
+
+        Painting may ask for a picture from the background, so it takes a few rounds.
+        """
+        for _ in range(3):
+            self.wait(lambda: not self.studio.runner.active(), "background work does not end")
+            QApplication.processEvents()
+            QTest.qWait(10)
 
     def wait_for_answer(self) -> Answer:
         desk = self.studio.desks.prompt

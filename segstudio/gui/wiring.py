@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QImage
 
 from segstudio.core.changes import Edit
+from segstudio.engine.jobs import Lane
 from segstudio.engine.prompt_session import EmbeddingState, PromptSession
 from segstudio.gui.action_set import ActionSet
 from segstudio.gui.desk_set import DeskSet
@@ -85,6 +89,13 @@ def _wire_canvas(
 ) -> None:
     canvas = window.canvas
     pointing = Pointing(workspace, desks.prompt, canvas)
+
+    def draw_later(work: Callable[[], QImage], done: Callable[[QImage], None]) -> None:
+        workspace.runner.submit(
+            Lane.IO, "drawing", lambda _c, _p: work(), on_done=done, key="scene", priority=-1
+        )
+
+    canvas.scene.draw_later = draw_later
 
     def show_image() -> None:
         canvas.show_image(workspace.pyramid)

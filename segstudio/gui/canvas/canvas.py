@@ -12,12 +12,11 @@ from segstudio.gui.canvas.layers import MaskLayer, Pyramid, paint_shape
 from segstudio.gui.canvas.marks import paint_box, paint_prompt, paint_wait
 from segstudio.gui.canvas.overlay import Overlay
 from segstudio.gui.canvas.pointer import pointer_event
-from segstudio.gui.canvas.scene import Scene
+from segstudio.gui.canvas.scene import Frame, Scene
 from segstudio.gui.canvas.view import View
 
 ZOOM_STEP = 1.25
 WAIT_FRAME_MS = 40
-SETTLE_MS = 100
 
 
 class Canvas(QWidget):
@@ -39,14 +38,11 @@ class Canvas(QWidget):
         self.setAccessibleName(self.tr("Canvas"))
         self.overlay = Overlay()
         self.panned_while_held = False
-        self._scene = Scene()
+        self.scene = Scene()
         self._view = View()
         self.hand_mode = False
         self._pan_from: QPointF | None = None
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
-        self._settle.timeout.connect(self.refresh)
+        self.scene.drawn = self.update
         self._spin = QTimer(self)
         self._spin.setInterval(WAIT_FRAME_MS)
         self._spin.timeout.connect(self._turn_wait_ring)
@@ -56,11 +52,11 @@ class Canvas(QWidget):
     @property
     def masks(self) -> MaskLayer:
         """The annotations' layer; call `refresh` after changing it."""
-        return self._scene.masks
+        return self.scene.masks
 
     def show_image(self, pyramid: Pyramid | None) -> None:
         """Show another photo, fitted; None shows nothing."""
-        self._scene.pyramid = pyramid
+        self.scene.show(pyramid)
         size = pyramid.size if pyramid else (0, 0)
         self._view = View(size, (float(self.width()), float(self.height()))).fitted()
         self.overlay = Overlay(cursor=self.overlay.cursor)
@@ -69,9 +65,8 @@ class Canvas(QWidget):
         self.view_changed.emit(self._view)
 
     def refresh(self) -> None:
-        """Draw the scene anew: masks, categories, opacity, visibility or theme changed."""
-        self._scene.smooth = True
-        self._scene.forget()
+        """Draw the scene anew: masks, categories, opacity or visibility changed."""
+        self.scene.forget()
         self.update()
 
     def set_waiting(self, waiting: bool) -> None:
@@ -95,18 +90,11 @@ class Canvas(QWidget):
         return self._view
 
     def set_view(self, view: View) -> None:
-        """Move or zoom; the scene follows by a blit where it can."""
-        old, self._view = self._view, view
-        if view == old:
-            return
-        if view.scale == old.scale:
-            self._scene.shift(old, view, self.palette().window())
-        else:
-            self._scene.forget()
-            self._scene.smooth = False  # fast while the wheel turns, smooth when it rests
-            self._settle.start()
-        self.update()
-        self.view_changed.emit(view)
+        """Move or zoom."""
+        if view != self._view:
+            self._view = view
+            self.update()
+            self.view_changed.emit(view)
 
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
         """Zoom by `factor`, keeping what is under `at` (the middle by default) in place."""
@@ -124,10 +112,10 @@ class Canvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
-        ratio, ground = self.devicePixelRatioF(), self.palette().window()
+        size, ground = (self.width(), self.height()), self.palette().window().color().name()
         painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._scene.pixmap(self._view, self.size(), ratio, ground))
-        if self._scene.pyramid is not None:
+        self.scene.paint(painter, Frame(self._view, size, self.devicePixelRatioF(), ground))
+        if self.scene.pyramid is not None:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._paint_overlay(painter)
         painter.end()
@@ -156,13 +144,12 @@ class Canvas(QWidget):
         fits = self._view == self._view.fitted()
         resized = self._view.resized(float(self.width()), float(self.height()))
         self._view = resized.fitted() if fits else resized
-        self._scene.forget()
         self.view_changed.emit(self._view)
         super().resizeEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         steps = event.angleDelta().y() / 120.0
-        if steps and self._scene.pyramid is not None:
+        if steps and self.scene.pyramid is not None:
             self.zoom(ZOOM_STEP**steps, event.position())
         event.accept()
 
@@ -173,7 +160,7 @@ class Canvas(QWidget):
             self._pan_from = event.position()
             self.panned_while_held = True
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        elif self._scene.pyramid is not None:
+        elif self.scene.pyramid is not None:
             self.pressed.emit(pointer_event(event, self._view))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -182,7 +169,7 @@ class Canvas(QWidget):
             step = event.position() - self._pan_from
             self._pan_from = event.position()
             self.set_view(self._view.panned(step.x(), step.y()))
-        elif self._scene.pyramid is not None:
+        elif self.scene.pyramid is not None:
             self.moved.emit(pointer_event(event, self._view))
             self.pointed_at.emit(_inside(self._view, event.position()))
 
@@ -190,11 +177,11 @@ class Canvas(QWidget):
         if self._pan_from is not None:
             self._pan_from = None
             self.set_hand_mode(self.hand_mode)
-        elif self._scene.pyramid is not None:
+        elif self.scene.pyramid is not None:
             self.released.emit(pointer_event(event, self._view))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if self._scene.pyramid is not None:
+        if self.scene.pyramid is not None:
             self.pressed.emit(pointer_event(event, self._view))  # the second of two quick clicks
 
     def leaveEvent(self, event: QEvent) -> None:

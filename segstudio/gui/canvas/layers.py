@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from segstudio.core.annotation import Annotation
@@ -21,8 +21,23 @@ from segstudio.gui.canvas.view import View
 OUTLINE_WIDTH = 1.5
 HOVER_BOOST = 0.15
 SMALLEST_LEVEL = 512
+SHARP_FROM = 2.0  # from so many device pixels an image pixel on, pixels are meant to be seen
+FIXED = 4  # binary places of the positions that OpenCV draws at
 # Instances of one category differ by their place on the golden ratio's sequence.
-GOLDEN, HUE_SPREAD, LIGHTNESS_SPREAD = 0.6180339887, 0.07, 0.24
+GOLDEN, HUE_SPREAD, LIGHTNESS_SPREAD = 0.6180339887, 0.04, 0.24
+
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a piece of the screen lies: device = image * scale + (x, y); `size` is (w, h)."""
+
+    scale: float
+    x: float
+    y: float
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -50,26 +65,27 @@ class Pyramid:
             index += 1
         return self.levels[index]
 
-    def paint(
-        self, painter: QPainter, view: View, clip: QRectF, device_ratio: float, smooth: bool
-    ) -> None:
-        """Draw the part inside `clip` (logical screen pixels); rough is several times faster."""
-        height, width = self.size
-        level = self.level_for(view.scale * device_ratio)
-        x0, y0 = view.to_image(clip.left(), clip.top())
-        x1, y1 = view.to_image(clip.right(), clip.bottom())
-        # Two image pixels more on every side, so that smooth scaling has neighbours at the edge.
-        x0, y0 = max(0.0, np.floor(x0) - 2), max(0.0, np.floor(y0) - 2)
-        x1, y1 = min(float(width), np.ceil(x1) + 2), min(float(height), np.ceil(y1) + 2)
-        if x1 <= x0 or y1 <= y0:
-            return
-        left, top = view.to_screen(x0, y0)
-        target = QRectF(left, top, (x1 - x0) * view.scale, (y1 - y0) * view.scale)
-        fx, fy = level.width() / width, level.height() / height
-        source = QRectF(x0 * fx, y0 * fy, (x1 - x0) * fx, (y1 - y0) * fy)
-        filtered = smooth and view.scale < 2.0  # from 2:1 on, pixels are meant to be seen
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, filtered)
-        painter.drawImage(target, level, source)
+    def draw(self, place: Place, ground: tuple[int, int, int]) -> Pixels:
+        """(h, w, 4) uint8 BGRA of `place`, beside the photo in the colour `ground` (BGR)."""
+        level = self.level_for(place.scale)
+        pixels = _array(level)
+        step = (
+            level.width() / self.size[1] / place.scale,
+            level.height() / self.size[0] / place.scale,
+        )
+        # Pixel centres lie at +0.5 in image and screen, at whole numbers in OpenCV.
+        matrix = np.array(
+            [
+                [step[0], 0.0, (0.5 - place.x) * step[0] - 0.5],
+                [0.0, step[1], (0.5 - place.y) * step[1] - 0.5],
+            ]
+        )
+        sharp = place.scale >= SHARP_FROM
+        flags = (cv2.INTER_NEAREST if sharp else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+        return np.asarray(
+            cv2.warpAffine(pixels, matrix, place.size, flags=flags, borderValue=(*ground, 255)),
+            dtype=np.uint8,
+        )
 
 
 def _qimage(pixels: npt.NDArray[Any]) -> QImage:
@@ -101,16 +117,18 @@ class MaskLayer:
             min(0.85, max(0.2, lightness + LIGHTNESS_SPREAD * step)),
         )
 
-    def paint(self, painter: QPainter, view: View, clip: QRectF) -> None:
-        """Draw every shape that touches `clip` (logical screen pixels)."""
+    def draw(self, pixels: Pixels, place: Place, ratio: float) -> None:
+        """Tint and outline every mask in sight on (h, w, 4) BGRA `pixels` of `place`.
+
+        OpenCV and not a QPainter, which would hold Python's lock and with it the GUI thread.
+        """
         if not self.visible:
             return
         for annotation in self.annotations:
             shape = self.shapes.get(annotation.id)
-            if shape is None or annotation.id in self.hidden:
-                continue
-            if _screen_rect(shape, view).intersects(clip):
-                paint_shape(painter, view, shape, self.colour(annotation), self.opacity)
+            if shape is not None and annotation.id not in self.hidden:
+                colour = self.colour(annotation)
+                tint(pixels, place, shape, colour, self.opacity, ratio=ratio)
 
     def paint_hover(self, painter: QPainter, view: View, annotation_id: int) -> None:
         self._paint_again(painter, view, annotation_id, HOVER_BOOST, Qt.PenStyle.SolidLine)
@@ -147,7 +165,7 @@ def paint_shape(
     painter.scale(view.scale, view.scale)
     painter.setPen(pen)
     painter.setBrush(fill)
-    painter.drawPath(shape)
+    painter.drawPath(shape.path)
     painter.restore()
 
 
@@ -162,12 +180,44 @@ def _stroke(painter: QPainter, view: View, shape: Shape, pen: QPen) -> None:
     painter.save()
     painter.translate(view.x, view.y)
     painter.scale(view.scale, view.scale)
-    painter.strokePath(shape, pen)
+    painter.strokePath(shape.path, pen)
     painter.restore()
 
 
-def _screen_rect(shape: Shape, view: View) -> QRectF:
-    rect = shape.controlPointRect()
-    left, top = view.to_screen(rect.left(), rect.top())
-    size = (rect.width() * view.scale, rect.height() * view.scale)
-    return QRectF(left, top, *size).adjusted(-3, -3, 3, 3)
+def tint(
+    pixels: Pixels,
+    place: Place,
+    shape: Shape,
+    colour: QColor,
+    opacity: float,
+    *,
+    ratio: float = 1.0,
+) -> None:
+    """Fill and outline one mask on (h, w, 4) BGRA `pixels` of `place`."""
+    width = max(1, int(OUTLINE_WIDTH * ratio))  # antialiased, so 1 looks like 1.5
+    rect, edge = shape.rect, width + 1
+    x0 = max(0, int(rect.left() * place.scale + place.x) - edge)
+    y0 = max(0, int(rect.top() * place.scale + place.y) - edge)
+    x1 = min(place.size[0], int(rect.right() * place.scale + place.x) + edge + 1)
+    y1 = min(place.size[1], int(rect.bottom() * place.scale + place.y) + edge + 1)
+    if x1 <= x0 or y1 <= y0:
+        return
+    bgra = (colour.blue(), colour.green(), colour.red(), 255)
+    offset = np.array((place.x - x0 - 0.5, place.y - y0 - 0.5))
+    rings = [
+        np.rint((ring * place.scale + offset) * (1 << FIXED)).astype(np.int32)
+        for ring in shape.rings
+    ]
+    part = np.ascontiguousarray(pixels[y0:y1, x0:x1])
+    inside = np.zeros(part.shape[:2], dtype=np.uint8)
+    cv2.fillPoly(inside, rings, 255, cv2.LINE_8, FIXED)
+    tinted = cv2.addWeighted(part, 1.0 - opacity, np.full_like(part, bgra), opacity, 0.0)
+    cv2.copyTo(tinted, inside, part)
+    cv2.polylines(part, rings, True, bgra, width, cv2.LINE_AA, FIXED)
+    pixels[y0:y1, x0:x1] = part
+
+
+def _array(image: QImage) -> Pixels:
+    """(H, W, 4) uint8 BGRA view of a 32-bit image, no copy."""
+    flat = np.frombuffer(image.constBits(), dtype=np.uint8)
+    return flat.reshape(image.height(), image.width(), 4)

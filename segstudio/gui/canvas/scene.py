@@ -1,65 +1,156 @@
-"""The photo and its masks, kept rendered at the current zoom.
+"""The photo and its masks as one picture, kept for the view that it was drawn for.
 
-Panning shifts the rendered pixels and draws only the strip that comes into sight: blits are the
-only thing that keeps up with the hand at any zoom.
+A pan shifts the picture's pixels and draws only the strip that comes into sight. A zoom or a
+change shows the old picture, moved and scaled, until the new one has been drawn in the background:
+drawing hundreds of masks takes longer than a frame.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QBrush, QPainter, QPixmap, QRegion
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from segstudio.gui.canvas.layers import MaskLayer, Pyramid
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize
+from PySide6.QtGui import QColor, QImage, QPainter, QPixmap, QRegion
+
+from segstudio.gui.canvas.layers import MaskLayer, Place, Pyramid
 from segstudio.gui.canvas.view import View
+
+# Runs the work elsewhere and calls back on the GUI thread; newer work replaces older.
+DrawLater = Callable[[Callable[[], QImage], Callable[[QImage], None]], None]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a picture shows: `size` is (width, height) in logical pixels, `ratio` the device's."""
+
+    view: View
+    size: tuple[int, int]
+    ratio: float
+    ground: str
+    version: int = 0
+
+    def is_pan_of(self, other: Frame) -> bool:
+        return self == replace(other, view=self.view) and self.view.scale == other.view.scale
 
 
 class Scene:
-    """A pixmap of the canvas's size, and how to keep it right."""
+    """The picture of one canvas, and how to keep it right."""
 
     def __init__(self) -> None:
         self.pyramid: Pyramid | None = None
         self.masks = MaskLayer()
-        self.smooth = True
-        self._pixmap: QPixmap | None = None
+        self.draw_later: DrawLater | None = None
+        self.drawn: Callable[[], None] = lambda: None  # a picture has come from the background
+        self._version = 0
+        self._picture: QPixmap | None = None
+        self._shown: Frame | None = None
+        self._wanted: Frame | None = None
+
+    def show(self, pyramid: Pyramid | None) -> None:
+        """Another photo, or none: nothing of the old picture is of use."""
+        self.pyramid = pyramid
+        self._picture = self._shown = self._wanted = None
 
     def forget(self) -> None:
-        """The next `pixmap` draws everything anew."""
-        self._pixmap = None
+        """Masks, colours or visibility changed."""
+        self._version += 1
 
-    def pixmap(self, view: View, size: QSize, ratio: float, ground: QBrush) -> QPixmap:
-        """The scene at `size` logical pixels and `ratio` device pixels each."""
-        if self._pixmap is None:
-            self._pixmap = QPixmap((size.toSizeF() * ratio).toSize())
-            self._pixmap.setDevicePixelRatio(ratio)
-            self._draw(view, QRectF(0, 0, size.width(), size.height()), ground)
-        return self._pixmap
+    def paint(self, painter: QPainter, frame: Frame) -> None:
+        """Draw the frame, or what comes nearest to it until it is ready."""
+        frame = replace(frame, version=self._version)
+        if self._shown != frame:
+            self._renew(frame)
+        if self._picture is None or self._shown is None:
+            painter.fillRect(QRectF(0, 0, *frame.size), QColor(frame.ground))
+        elif self._shown.view == frame.view and self._shown.size == frame.size:
+            painter.drawPixmap(0, 0, self._picture)
+        else:
+            self._paint_scaled(painter, frame, self._picture, self._shown)
 
-    def shift(self, old: View, view: View, ground: QBrush) -> None:
-        """Follow a pan from `old` to `view`."""
-        if self._pixmap is None:
+    def _renew(self, frame: Frame) -> None:
+        if self._shown is not None and self._picture is not None and frame.is_pan_of(self._shown):
+            self._shift(self._picture, self._shown, frame)
             return
-        ratio = self._pixmap.devicePixelRatio()
-        dx, dy = (view.x - old.x) * ratio, (view.y - old.y) * ratio
+        if self.draw_later is None:
+            self._take(frame, _drawn(frame, self.pyramid, self.masks))
+            return
+        if self._picture is None:  # the photo at once, its masks when they are drawn
+            self._take(frame, _drawn(frame, self.pyramid, MaskLayer()))
+            if self.pyramid is None:
+                return
+            self._shown = replace(frame, version=-1)
+        if frame != self._wanted:
+            self._wanted = frame
+            pyramid = self.pyramid
+            masks = replace(self.masks, shapes=dict(self.masks.shapes))
+            self.draw_later(
+                lambda: _drawn(frame, pyramid, masks),
+                lambda image: self._take_later(frame, pyramid, image),
+            )
+
+    def _take(self, frame: Frame, image: QImage) -> None:
+        self._picture, self._shown = QPixmap.fromImage(image), frame
+
+    def _take_later(self, frame: Frame, pyramid: Pyramid | None, image: QImage) -> None:
+        if pyramid is self.pyramid:
+            self._take(frame, image)
+            self.drawn()
+
+    def _shift(self, picture: QPixmap, old: Frame, new: Frame) -> None:
+        dx = (new.view.x - old.view.x) * new.ratio
+        dy = (new.view.y - old.view.y) * new.ratio
         step_x, step_y = round(dx), round(dy)
-        if abs(step_x - dx) + abs(step_y - dy) > 0.01:
-            self.forget()  # a pan by parts of a device pixel cannot be blitted
+        if abs(step_x - dx) + abs(step_y - dy) > 0.01:  # parts of a device pixel cannot be shifted
+            self._take(new, _drawn(new, self.pyramid, self.masks))
             return
-        whole = self._pixmap.rect()
-        self._pixmap.scroll(step_x, step_y, whole)
+        whole = picture.rect()
+        picture.scroll(step_x, step_y, whole)
         exposed = QRegion(whole).subtracted(QRegion(whole.translated(step_x, step_y)))
+        painter = QPainter(picture)
         for strip in iter(exposed):  # type: ignore[call-overload]
-            left, top = strip.x() / ratio, strip.y() / ratio
-            clip = QRectF(left, top, strip.width() / ratio, strip.height() / ratio)
-            self._draw(view, clip, ground)
-
-    def _draw(self, view: View, clip: QRectF, ground: QBrush) -> None:
-        if self._pixmap is None:
-            return
-        painter = QPainter(self._pixmap)
-        painter.setClipRect(clip)
-        painter.fillRect(clip, ground)
-        if self.pyramid is not None:
-            self.pyramid.paint(painter, view, clip, self._pixmap.devicePixelRatio(), self.smooth)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            self.masks.paint(painter, view, clip)
+            corner = QPointF(strip.x() / new.ratio, strip.y() / new.ratio)
+            painter.drawImage(corner, _draw(new, strip, self.pyramid, self.masks))
         painter.end()
+        self._shown = new
+
+    def _paint_scaled(
+        self, painter: QPainter, frame: Frame, picture: QPixmap, shown: Frame
+    ) -> None:
+        """The old picture where it would lie in the new view; around it the photo."""
+        factor = frame.view.scale / shown.view.scale
+        left = frame.view.x - shown.view.x * factor
+        top = frame.view.y - shown.view.y * factor
+        target = QRectF(left, top, shown.size[0] * factor, shown.size[1] * factor)
+        whole = QRectF(0, 0, *frame.size)
+        if not target.contains(whole):
+            painter.drawImage(0, 0, _drawn(frame, self.pyramid, MaskLayer()))
+        painter.drawPixmap(target, picture, QRectF(picture.rect()))
+
+
+def _drawn(frame: Frame, pyramid: Pyramid | None, masks: MaskLayer) -> QImage:
+    """The whole frame, drawn anew; on any thread."""
+    size = (QSize(*frame.size).toSizeF() * frame.ratio).toSize()
+    return _draw(frame, QRect(0, 0, size.width(), size.height()), pyramid, masks)
+
+
+def _draw(frame: Frame, part: QRect, pyramid: Pyramid | None, masks: MaskLayer) -> QImage:
+    """`part` (device pixels) of the frame."""
+    ground = QColor(frame.ground)
+    if pyramid is None:
+        image = QImage(part.size(), QImage.Format.Format_RGB32)
+        image.fill(ground)
+    else:
+        view, ratio = frame.view, frame.ratio
+        place = Place(
+            view.scale * ratio,
+            view.x * ratio - part.x(),
+            view.y * ratio - part.y(),
+            (part.width(), part.height()),
+        )
+        pixels = pyramid.draw(place, (ground.blue(), ground.green(), ground.red()))
+        masks.draw(pixels, place, ratio)
+        stride, layout = 4 * part.width(), QImage.Format.Format_RGB32
+        image = QImage(pixels.data, part.width(), part.height(), stride, layout).copy()
+    image.setDevicePixelRatio(frame.ratio)
+    return image

@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
 import cv2
+import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainterPath, QPolygonF
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.mask import Mask
 from segstudio.imaging.contours import polygons
 
-Shape = QPainterPath
 EXACT_TURNS = 4000
 TOLERANCE = 0.75
 
 
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """One mask: `rings` are (N, 2) int32 xy corners, outer ones and holes; `path` is the same for
+    a QPainter (odd-even fill); `rect` holds both. All in image pixels.
+    """
+
+    rings: tuple[npt.NDArray[np.int32], ...]
+    path: QPainterPath
+    rect: QRectF
+
+
 def mask_shape(mask: Mask) -> Shape:
-    """The mask's outline in image pixels, holes included (odd-even fill).
+    """The mask's outline, holes included.
 
     Exact along the pixels' edges up to `EXACT_TURNS` turns; a rougher one is drawn within
     `TOLERANCE` pixels. Costs what the mask's box holds; call it off the GUI thread.
     """
-    rings: list[npt.NDArray[Any]] = [
-        ring for piece in polygons(mask) for ring in (piece.outer, *piece.holes)
-    ]
+    rings = [ring for piece in polygons(mask) for ring in (piece.outer, *piece.holes)]
     if sum(len(ring) for ring in rings) > EXACT_TURNS:
-        rings = [cv2.approxPolyDP(ring, TOLERANCE, True).reshape(-1, 2) for ring in rings]
+        rings = [
+            np.asarray(cv2.approxPolyDP(ring, TOLERANCE, True), dtype=np.int32).reshape(-1, 2)
+            for ring in rings
+        ]
     path = QPainterPath()
     path.setFillRule(Qt.FillRule.OddEvenFill)
     for ring in rings:
         path.addPolygon(QPolygonF([QPointF(x, y) for x, y in ring.tolist()]))
         path.closeSubpath()
-    return path
+    return Shape(tuple(rings), path, QRectF(*mask.bbox))
 
 
 def annotation_shapes(annotations: Iterable[Annotation]) -> dict[int, Shape]:

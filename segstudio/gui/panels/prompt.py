@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QComboBox,
@@ -18,15 +18,15 @@ from PySide6.QtWidgets import (
 )
 
 from segstudio.core.prompt import Candidate, Candidates
-from segstudio.gui.canvas.layers import Pyramid, paint_shape
+from segstudio.gui.canvas.layers import Place, Pyramid, tint
 from segstudio.gui.canvas.shapes import Shape
-from segstudio.gui.canvas.view import View
 from segstudio.models.card import ModelCard
 from segstudio.models.registry import PROMPT_MODELS
 
 TILE = 92
 # The frame of a tile shows the mask with this much of the photo around it.
 AROUND = 0.35
+GROUND = (36, 33, 32)  # BGR beside the photo
 
 
 class CandidateTile(QWidget):
@@ -178,18 +178,11 @@ class PromptPanel(QWidget):
 
 def candidate_picture(pyramid: Pyramid, shape: Shape, colour: QColor) -> QImage:
     """The mask on its part of the photo, square; to be made off the GUI thread."""
-    side = 2 * TILE
-    rect = shape.controlPointRect()
-    reach = max(rect.width(), rect.height(), 8.0) * (1 + AROUND)
-    scale = side / reach
+    side, rect = 2 * TILE, shape.rect
+    scale = side / (max(rect.width(), rect.height(), 8.0) * (1 + AROUND))
     x = side / 2 - rect.center().x() * scale
     y = side / 2 - rect.center().y() * scale
-    view = View(pyramid.size, (side, side), scale, x, y)
-    image = QImage(QSize(side, side), QImage.Format.Format_RGB32)
-    image.fill(QColor("#202124"))
-    painter = QPainter(image)
-    pyramid.paint(painter, view, QRectF(0, 0, side, side), 1.0, smooth=True)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    paint_shape(painter, view, shape, colour, 0.5)
-    painter.end()
-    return image
+    place = Place(scale, x, y, (side, side))
+    pixels = pyramid.draw(place, GROUND)
+    tint(pixels, place, shape, colour, 0.5)
+    return QImage(pixels.data, side, side, 4 * side, QImage.Format.Format_RGB32).copy()

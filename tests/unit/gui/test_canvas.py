@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -192,3 +194,36 @@ def test_a_hundred_thousand_paints_leave_none_alone(canvas: Canvas) -> None:
     after = sys.getrefcount(None)
     painter.end()
     assert abs(after - before) < 1000
+
+
+def test_a_zoom_shows_the_old_picture_until_the_new_one_is_drawn(canvas: Canvas) -> None:
+    waiting: list[tuple[Callable[[], QImage], Callable[[QImage], None]]] = []
+    square(canvas)
+    shown(canvas)
+    canvas.scene.draw_later = lambda work, done: waiting.append((work, done))
+    canvas.zoom(2.0)
+    rough = _pixels(shown(canvas)).astype(int)
+    assert len(waiting) == 1
+    assert colour_at(canvas, 450, 300).red() > 150, "the mask is still there, scaled"
+    work, done = waiting.pop()
+    done(work())
+    smooth = _pixels(shown(canvas)).astype(int)
+    assert waiting == []
+    assert 0 < np.abs(rough - smooth).mean() < 12
+    canvas.scene.draw_later = None
+    canvas.refresh()
+    assert np.abs(_pixels(shown(canvas)).astype(int) - smooth).max() == 0
+
+
+def test_a_change_is_drawn_in_the_background_and_the_newest_is_what_shows(canvas: Canvas) -> None:
+    waiting: list[tuple[Callable[[], QImage], Callable[[QImage], None]]] = []
+    before = shown(canvas)
+    canvas.scene.draw_later = lambda work, done: waiting.append((work, done))
+    square(canvas, colour="#ff0000")
+    assert shown(canvas) == before
+    square(canvas, colour="#00ff00")
+    shown(canvas)
+    work, done = waiting[-1]
+    done(work())
+    found = colour_at(canvas, 400, 300)
+    assert found.green() > found.red()
