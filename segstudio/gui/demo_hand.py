@@ -100,7 +100,8 @@ class Hand:
     def name_category(self, name: str) -> None:
         """N, the name, Enter."""
         self.press("N")
-        box = QApplication.focusWidget() or self.window.categories.name_box
+        box = self.window.categories.name_box
+        self.wait(box.hasFocus, "N does not ask for a name", 10)
         QTest.keyClicks(box, name)
         QTest.keyClick(box, Qt.Key.Key_Return)
         self.wait(
@@ -135,6 +136,16 @@ class Hand:
         self.settle()
 
     def press(self, keys: str) -> None:
-        """A key as the action table writes it, with the canvas in focus."""
+        """A key as the action table writes it, with the canvas in focus.
+
+        Shortcuts belong to the active window, which another program may have become.
+        """
+        if not self.window.isActiveWindow():
+            self.window.activateWindow()
+            self.wait(
+                self.window.isActiveWindow,
+                "the window does not become the active one; set QT_QPA_PLATFORM=offscreen",
+                10,
+            )
         combination = QKeySequence(keys)[0]  # type: ignore[index]
         QTest.keyClick(self.canvas, combination.key(), combination.keyboardModifiers())

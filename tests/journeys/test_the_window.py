@@ -249,6 +249,7 @@ def test_a_second_window_is_told_who_has_the_project(
 ) -> None:
     other = Hand(Studio(Settings(model="graph_cut")))
     qtbot.addWidget(other.window)
+    other.show()
     told: list[str] = []
     other.workspace.told.connect(lambda sentence, _: told.append(sentence))
     other.studio.desks.project.open(photos / "photos.segstudio")
