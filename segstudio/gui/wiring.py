@@ -92,7 +92,13 @@ def _wire_canvas(
 
     def draw_later(work: Callable[[], QImage], done: Callable[[QImage], None]) -> None:
         workspace.runner.submit(
-            Lane.IO, "drawing", lambda _c, _p: work(), on_done=done, key="scene", priority=-1
+            Lane.IO,
+            "drawing",
+            lambda _c, _p: work(),
+            on_done=done,
+            on_error=workspace.tell_error,
+            key="scene",
+            priority=-1,
         )
 
     canvas.scene.draw_later = draw_later
