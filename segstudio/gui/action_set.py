@@ -83,12 +83,6 @@ class ActionSet(QObject):
             if group is not groups[-1]:
                 bar.addSeparator()
 
-    def refresh_icons(self) -> None:
-        """Draw the icons again in the theme's colours."""
-        for row in self.rows:
-            if row.icon and not row.hold:
-                self.actions[row.id].setIcon(icon(row.icon))
-
 
 _NATIVE = QKeySequence.SequenceFormat.NativeText
 

@@ -63,7 +63,6 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._over_status())
         self._place_docks()
         self._desks: DeskSet | None = None
-        self.actions_by_id: ActionSet | None = None
 
     # -- places ---------------------------------------------------------------------------------
 
@@ -104,7 +103,7 @@ class MainWindow(QMainWindow):
 
     def take_actions(self, actions: ActionSet, desks: DeskSet) -> None:
         """Draw menus and toolbar from the action table."""
-        self.actions_by_id, self._desks = actions, desks
+        self._desks = desks
         actions.fill_menu_bar(self.menuBar())
         bar = QToolBar(self.tr("Tools"), self)
         bar.setObjectName("tools")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QMainWindow
 
 from segstudio.core.progress import CancelToken, ProgressSink
@@ -99,6 +98,3 @@ class WindowDesk(QObject):
             sentence += " " + self.tr("{} were left out.").format(len(report.skipped))
         details = [f"{item.path}: {item.reason}" for item in report.skipped] + [*report.notes]
         self._workspace.tell(sentence, "\n".join(details))
-
-    def show_folder(self, folder: Path) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))

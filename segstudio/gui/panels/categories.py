@@ -184,4 +184,6 @@ def swatch(colour: str) -> QIcon:
     painter.setPen(QColor(0, 0, 0, 90))
     painter.drawRoundedRect(1, 1, 12, 12, 3, 3)
     painter.end()
-    return QIcon(pixmap)
+    picture = QIcon(pixmap)
+    picture.addPixmap(pixmap, QIcon.Mode.Selected)  # else a chosen row tints its colour
+    return picture

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QWheelEvent
+from PySide6.QtGui import QColor, QIcon, QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -20,6 +20,7 @@ from segstudio.core.prompt import Prompt
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.layers import Pyramid
 from segstudio.gui.canvas.shapes import mask_shape
+from segstudio.gui.panels.categories import swatch
 from segstudio.tools.contract import Button, Modifier, PointerEvent
 
 
@@ -227,3 +228,9 @@ def test_a_change_is_drawn_in_the_background_and_the_newest_is_what_shows(canvas
     done(work())
     found = colour_at(canvas, 400, 300)
     assert found.green() > found.red()
+
+
+def test_a_swatch_keeps_its_colour_in_a_chosen_row(canvas: Canvas) -> None:
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+        image = swatch("#e69f00").pixmap(14, 14, mode).toImage()
+        assert image.pixelColor(image.width() // 2, image.height() // 2).name() == "#e69f00"
