@@ -25,7 +25,8 @@ class Annotation:
 
     `z_order` is the depth: higher lies in front. `seconds` is the time a person spent on it.
     `created_at` and `updated_at` are seconds since 1970 (UTC). `tool` names what made the mask
-    ("point", "box", "everything", a format's key, ...), `model_key` the model, if one did.
+    ("point", "box", "everything", a format's key, ...), `model_key` the model, if one did. A
+    `locked` annotation stays as it is: no edit changes or deletes it but the one that unlocks it.
     """
 
     id: int
@@ -43,5 +44,6 @@ class Annotation:
     stability: float | None = None
     seconds: float = 0.0
     review: str = ""
+    locked: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -77,17 +77,36 @@ class Prompt:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class MaskLogits:
+    """A mask as its model gave it, on a coarse grid: for drawing it at any zoom.
+
+    `values` is (h, w) float32, positive inside the mask; between cell centres it is bilinear. The
+    centre of cell (row, column) lies at image point `origin` + (column + 0.5, row + 0.5) * `step`.
+    Beyond the grid there is no mask.
+    """
+
+    values: npt.NDArray[np.float32]
+    origin: tuple[float, float]
+    step: tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One mask that a model proposes.
 
     `predicted_iou` is the model's own estimate of its mask's IoU, 0 to 1. `stability` is the IoU
-    of the mask cut at a higher and at a lower threshold (Kirillov et al. 2023), 0 to 1.
+    of the mask cut at a higher and at a lower threshold (Kirillov et al. 2023), 0 to 1. `logits`
+    are there where the model has any. `point` is the (x, y) of the grid's prompt that gave the
+    mask and `crop` the part of the image that it was found in, for a mask of "everything".
     """
 
     mask: Mask
     predicted_iou: float
     stability: float
+    logits: MaskLogits | None = field(default=None, compare=False, repr=False)
+    point: tuple[float, float] | None = None
+    crop: Box | None = None
 
 
 @dataclass(frozen=True)

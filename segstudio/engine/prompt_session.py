@@ -11,6 +11,7 @@ from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidates, Embedding, Prompt
+from segstudio.engine.answerer import Answerer
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.encoding import encode_image
 from segstudio.engine.image_encoder import ImageEncoder
@@ -105,6 +106,13 @@ class PromptSession:
     def device(self) -> str:
         """Where the loaded model computes; "" before it is loaded."""
         return self._model.device if self._model else ""
+
+    @property
+    def answerer(self) -> Answerer | None:
+        """What answers prompts on the open image now; None before the embedding is ready."""
+        if self._model is None or self._embedding is None:
+            return None
+        return Answerer(self._model, self._embedding)
 
     def use_model(self, card: ModelCard) -> None:
         """Answer with this model from now on; it is loaded when an image is open.
@@ -246,15 +254,14 @@ class PromptSession:
             self._neighbours.start(self._model, self._reads)
 
     def _predict(self) -> None:
-        model, embedding = self._model, self._embedding
-        prompt, asked_at = self._prompt, self._asked_at
-        if model is None or embedding is None:
+        answerer, prompt, asked_at = self.answerer, self._prompt, self._asked_at
+        if answerer is None:
             return
         self._neighbours.make_way()
         self._runner.submit(
             Lane.DEVICE,
             "Finding the mask",
-            lambda cancel, report: model.predict(embedding, prompt),  # noqa: ARG005
+            lambda cancel, report: answerer.predict(prompt),  # noqa: ARG005
             on_done=lambda candidates: self.on_candidates(
                 prompt, candidates, time.perf_counter() - asked_at
             ),

@@ -18,7 +18,7 @@ from segstudio.core.mask import Mask
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidate, Candidates, Embedding, Prompt
 from segstudio.models.card import ModelCard
-from segstudio.models.prompt.contract import EverythingSettings
+from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.cut_masks import FullFrame
 from segstudio.models.prompt.min_cut import Bools, CutGraph
 from segstudio.models.prompt.prompt_evidence import SmallPrompt, log_odds, region_log_odds
@@ -70,6 +70,9 @@ class GraphCut:
     def model_key(self) -> str:
         return f"{self.card.key}-{VERSION}"
 
+    def prepare(self, report: ProgressSink, cancel: CancelToken) -> None:
+        """There is nothing to prepare."""
+
     def encode(self, image: RgbImage, cancel: CancelToken) -> Embedding:
         """Superpixels of the image scaled to at most 512 pixels; see `graph_arrays`."""
         cancel.check()
@@ -102,6 +105,7 @@ class GraphCut:
         settings: EverythingSettings,
         report: ProgressSink,
         cancel: CancelToken,
+        encode_crop: EncodeCrop | None = None,  # noqa: ARG002
     ) -> Candidates:
         """Lasting regions of the image's region tree, best first; see `region_tree`."""
         self._check(embedding)

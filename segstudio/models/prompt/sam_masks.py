@@ -37,8 +37,8 @@ def cut(
 
 def candidate(mask: Mask, predicted_iou: float, stability: float) -> Candidate:
     """A candidate with both scores clipped to 0..1; a score that is not a number counts as 0."""
-    scores = (
-        0.0 if math.isnan(score) else min(1.0, max(0.0, float(score)))
-        for score in (predicted_iou, stability)
-    )
-    return Candidate(mask, *scores)
+    return Candidate(mask, _clipped(predicted_iou), _clipped(stability))
+
+
+def _clipped(score: float) -> float:
+    return 0.0 if math.isnan(score) else min(1.0, max(0.0, float(score)))

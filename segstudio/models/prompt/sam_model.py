@@ -25,7 +25,7 @@ from segstudio.core.prompt import Candidates, Embedding, Prompt
 from segstudio.models.card import ModelCard
 from segstudio.models.device import choose_device
 from segstudio.models.prompt.checkpoint import load_network
-from segstudio.models.prompt.contract import EverythingSettings
+from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.everything import segment_everything
 from segstudio.models.prompt.frame import SIDE, ModelFrame
 from segstudio.models.prompt.memory import memory_errors
@@ -69,6 +69,9 @@ class SamModel:
     @property
     def model_key(self) -> str:
         return self._model_key
+
+    def prepare(self, report: ProgressSink, cancel: CancelToken) -> None:
+        """There is nothing to prepare yet."""
 
     def encode(self, image: RgbImage, cancel: CancelToken) -> Embedding:
         cancel.check()
@@ -114,6 +117,7 @@ class SamModel:
         settings: EverythingSettings,
         report: ProgressSink,
         cancel: CancelToken,
+        encode_crop: EncodeCrop | None = None,  # noqa: ARG002
     ) -> Candidates:
         features = self._features(embedding)
 
