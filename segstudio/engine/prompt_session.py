@@ -7,23 +7,21 @@ import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
-from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidates, Embedding, Prompt
 from segstudio.engine.answerer import Answerer
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.encoding import encode_image
+from segstudio.engine.everything_asking import EverythingAsking
 from segstudio.engine.image_encoder import ImageEncoder
-from segstudio.engine.jobs import Job, JobRunner, Lane
+from segstudio.engine.jobs import JobRunner, Lane
 from segstudio.engine.model_slot import LoadModel, ModelSlot
 from segstudio.engine.neighbours import Neighbours
 from segstudio.models.card import ModelCard
-from segstudio.models.prompt.contract import EverythingSettings, PromptModel
+from segstudio.models.prompt.contract import PromptModel
 
 __all__ = ["EmbeddingState", "LoadModel", "PromptSession", "encode_image"]
 
-_AFTER_CLICKS = 1  # priority of long work that a click may overtake while it is queued
 _NO_IMAGE = "No image is open"
 _NUMBERS = itertools.count(1)
 
@@ -52,12 +50,18 @@ class PromptSession:
     is kept and answered when it is ready. What an image switch makes idle is cancelled; an
     encoding that ends all the same is kept in the cache.
 
+    `everything.ask` segments all of the open image.
+
     After FAILED (the model could not be loaded, the image not encoded) `use_model` tries again.
     """
 
     def __init__(self, runner: JobRunner, cache: EmbeddingCache, load_model: LoadModel) -> None:
         def counted(ready: int, wanted: int) -> None:
             self.on_neighbours(ready, wanted)
+
+        def make_way() -> None:
+            if not self._encoder.awaits_neighbour:
+                self._neighbours.make_way()
 
         self._runner = runner
         self._cache = cache
@@ -71,9 +75,14 @@ class PromptSession:
             on_ready=self._ready,
             on_error=self._encoding_failed,
         )
-        number = next(_NUMBERS)
-        self._predict_key = f"predict-{number}"
-        self._everything_key = f"everything-{number}"
+        self._predict_key = f"predict-{next(_NUMBERS)}"
+        self.everything = EverythingAsking(
+            runner,
+            cache,
+            open_now=lambda: (self._slot, self._image),
+            make_way=make_way,
+            on_error=self._tell_error,
+        )
         self._slot: ModelSlot | None = None
         self._image: RgbImage | None = None
         self._embedding: Embedding | None = None
@@ -165,36 +174,6 @@ class PromptSession:
         elif self._embedding is not None:
             self._predict()
 
-    def everything(
-        self, settings: EverythingSettings, on_done: Callable[[Candidates], None]
-    ) -> Job[Candidates]:
-        """Segment everything in the open image. Errors go to `on_error`.
-
-        A new call, another image and another model cancel it. Raises BadInputError if no image is
-        open or no model chosen.
-        """
-        slot, image = self._slot, self._image
-        if slot is None or image is None:
-            raise BadInputError("Open an image and choose a model first.")
-
-        def work(cancel: CancelToken, report: ProgressSink) -> Candidates:
-            model = slot.load(cancel, report)
-            embedding = encode_image(model, self._cache, image, cancel)
-            return model.everything(embedding, settings, report, cancel)
-
-        if not self._encoder.awaits_neighbour:
-            self._neighbours.make_way()
-        return self._runner.submit(
-            Lane.DEVICE,
-            "Segmenting everything",
-            work,
-            on_done=on_done,
-            on_error=self._tell_error,
-            key=self._everything_key,
-            priority=_AFTER_CLICKS,
-            visible=True,
-        )
-
     # -- steps ----------------------------------------------------------------------------------
 
     @property
@@ -206,7 +185,7 @@ class PromptSession:
         self._embedding = None
         self._encoder.stop()
         self._runner.cancel_key(self._predict_key)
-        self._runner.cancel_key(self._everything_key)
+        self.everything.stop()
 
     def _switch(self, image: RgbImage | None) -> None:
         self._drop_work()

@@ -112,7 +112,7 @@ class ModelDesk(QObject):
                 on_error=self._workspace.tell_error,
             )
 
-        self._session.everything(EverythingSettings(), found)
+        self._session.everything.ask(EverythingSettings(), found)
 
     def _accept(self, fresh: tuple[Candidate, ...], model_key: str, seconds: float) -> None:
         if not fresh:

@@ -26,7 +26,7 @@ from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.jobs import Job, JobRunner, JobState
 from segstudio.engine.prompt_session import EmbeddingState, PromptSession, encode_image
 from segstudio.models.card import ModelCard
-from segstudio.models.prompt.contract import EverythingSettings
+from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.registry import EMBEDDED_MODEL, prompt_model
 
 WAIT = 10.0
@@ -102,7 +102,9 @@ class ScriptedModel:
         settings: EverythingSettings,
         report: ProgressSink,
         cancel: CancelToken,
+        encode_crop: EncodeCrop | None = None,
     ) -> Candidates:
+        assert encode_crop is not None
         report(Progress(1, 2, "Half"))
         self.started[-1].set()
         while not self.gates.get(-1, self.free).wait(0.005):
@@ -592,7 +594,7 @@ def test_new_neighbours_take_the_place_of_those_that_wait_for_the_device(desk: D
     desk.session.open(photo(1))
     desk.settle()
     found: list[Candidates] = []
-    desk.session.everything(EverythingSettings(points_per_side=3), found.append)
+    desk.session.everything.ask(EverythingSettings(points_per_side=3), found.append)
     desk.until_encoding(-1)
 
     def ahead() -> int:
@@ -629,9 +631,9 @@ def test_another_model_encodes_the_neighbours_too(desk: Desk) -> None:
 def test_everything_comes_back_even_when_asked_before_the_embedding(desk: Desk) -> None:
     found: list[Candidates] = []
     with pytest.raises(BadInputError):
-        desk.session.everything(EverythingSettings(), found.append)
+        desk.session.everything.ask(EverythingSettings(), found.append)
     desk.session.open(photo(1))
-    job = desk.session.everything(EverythingSettings(points_per_side=5), found.append)
+    job = desk.session.everything.ask(EverythingSettings(points_per_side=5), found.append)
     desk.settle()
     assert job.state is JobState.DONE
     assert job.visible
@@ -644,7 +646,7 @@ def test_everything_of_what_is_no_longer_open_never_comes(desk: Desk, leave: str
     found: list[Candidates] = []
     desk.model().hold(-1)
     desk.session.open(photo(1))
-    job: Job[Candidates] = desk.session.everything(EverythingSettings(), found.append)
+    job: Job[Candidates] = desk.session.everything.ask(EverythingSettings(), found.append)
     desk.until_encoding(-1)
     if leave == "open":
         desk.session.open(photo(2))
