@@ -202,6 +202,38 @@ class Mask:
         index = int(x) * height + int(y)
         return bool(np.searchsorted(np.cumsum(self._runs), index, side="right") % 2)
 
+    # -- moving ---------------------------------------------------------------------------------
+
+    def placed(self, origin: tuple[int, int], size: tuple[int, int]) -> Mask:
+        """This mask of a crop as a mask of the whole image of `size` (H, W).
+
+        `origin` is the crop's top left pixel (x, y). Costs as much as there are runs, in each
+        column. Raises ValueError if the crop does not lie inside the image.
+        """
+        (rows, columns), (height, width), (x0, y0) = self.size, size, origin
+        if x0 < 0 or y0 < 0 or x0 + columns > width or y0 + rows > height:
+            raise ValueError("the crop does not lie inside the image")
+        column, top, bottom = _by_column(*self._intervals(), rows)
+        shift = (x0 + column) * height + y0
+        return Mask._from_intervals(shift + top, shift + bottom, size)
+
+    def part(self, x0: int, y0: int, x1: int, y1: int) -> Mask:
+        """The mask of that half-open part of the image, which must lie inside; undoes `placed`.
+
+        Costs as much as there are runs, in each column. Raises ValueError for a part outside.
+        """
+        height, width = self.size
+        if not (0 <= x0 <= x1 <= width and 0 <= y0 <= y1 <= height):
+            raise ValueError("the part does not lie inside the image")
+        starts, ends = self._intervals()
+        starts, ends = np.maximum(starts, x0 * height), np.minimum(ends, x1 * height)
+        inside = starts < ends
+        column, top, bottom = _by_column(starts[inside], ends[inside], height)
+        top, bottom = np.maximum(top, y0) - y0, np.minimum(bottom, y1) - y0
+        kept = top < bottom
+        shift = ((column - x0) * (y1 - y0))[kept]
+        return Mask._from_intervals(shift + top[kept], shift + bottom[kept], (y1 - y0, x1 - x0))
+
     # -- combining ------------------------------------------------------------------------------
 
     def union(self, other: Mask) -> Mask:
@@ -248,6 +280,16 @@ class Mask:
 
     def __repr__(self) -> str:
         return f"Mask(size={self.size}, area={self.area})"
+
+
+def _by_column(starts: Runs, ends: Runs, height: int) -> tuple[Runs, Runs, Runs]:
+    """Intervals cut where columns end: their columns, first rows and rows after the last."""
+    first, last = starts // max(height, 1), (ends - 1) // max(height, 1)
+    pieces = last - first + 1
+    of = np.repeat(np.arange(len(starts)), pieces)
+    column = first[of] + np.arange(len(of)) - (np.cumsum(pieces) - pieces)[of]
+    low = column * height
+    return column, np.maximum(starts[of], low) - low, np.minimum(ends[of], low + height) - low
 
 
 def _compress(runs: Runs) -> bytes:

@@ -61,6 +61,42 @@ def test_a_crop_is_encoded_as_if_the_whole_image_had_been(
 
 
 @settings(max_examples=200)
+@given(masks, st.integers(0, 5), st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
+def test_a_crops_mask_is_placed_as_its_pixels_are_and_comes_back(
+    crop: Array, left: int, top: int, right: int, bottom: int
+) -> None:
+    whole, mask = np.pad(crop, ((top, bottom), (left, right))), Mask.from_array(crop)
+    placed = mask.placed((left, top), whole.shape)
+    assert placed == Mask.from_array(whole)
+    assert placed.part(left, top, left + crop.shape[1], top + crop.shape[0]) == mask
+
+
+@given(masks, st.data())
+def test_a_part_is_the_mask_of_those_pixels(array: Array, data: st.DataObject) -> None:
+    height, width = array.shape
+    x0, y0 = data.draw(st.integers(0, width)), data.draw(st.integers(0, height))
+    x1, y1 = data.draw(st.integers(x0, width)), data.draw(st.integers(y0, height))
+    part = Mask.from_array(array).part(x0, y0, x1, y1)
+    assert part == Mask.from_array(array[y0:y1, x0:x1])
+
+
+def test_placing_costs_runs_and_not_pixels() -> None:
+    crop = Mask.from_crop(np.ones((20, 20)), (500, 500), (1024, 1024))
+    vast = crop.placed((2**30, 2**30), (2**31, 2**31))  # 2**62 pixels: no array could hold them
+    assert vast.area == 400
+    assert vast.part(2**30, 2**30, 2**30 + 1024, 2**30 + 1024) == crop
+
+
+def test_a_place_or_a_part_outside_the_image_is_our_own_mistake() -> None:
+    mask = Mask.empty((4, 6))
+    for origin in ((-1, 0), (0, -1), (1, 0), (0, 1)):
+        with pytest.raises(ValueError, match="inside"):
+            mask.placed(origin, (4, 6))
+    for part in ((-1, 0, 2, 2), (0, 0, 7, 2), (3, 0, 2, 2), (0, 1, 2, 5)):
+        with pytest.raises(ValueError, match="inside"):
+            mask.part(*part)
+
+
 @given(pairs)
 def test_set_operations_are_those_of_the_pixels(pair: tuple[Array, Array]) -> None:
     a, b = pair
