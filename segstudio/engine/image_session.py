@@ -16,6 +16,7 @@ from segstudio.core.image import ImageRecord, ImageState
 from segstudio.core.mask import Mask
 from segstudio.core.prompt import Candidate, Prompt
 from segstudio.engine.category_choice import check_category, new_category, with_key_moved
+from segstudio.engine.refining import Refinement
 from segstudio.store.project import ProjectStore
 
 _STATE_TEXTS = {
@@ -68,6 +69,18 @@ class Snapshot:
             raise BadInputError("That annotation is no longer on the image; choose another one.")
         return found
 
+    def changeable(self, ids: Iterable[int]) -> tuple[Annotation, ...]:
+        """Those of `chosen` that are not locked. Raises BadInputError where all of them are."""
+        found = self.chosen(ids)
+        free = tuple(row for row in found if not row.locked)
+        if found and not free:
+            raise BadInputError(
+                "That annotation is locked; unlock it first."
+                if len(found) == 1
+                else f"All {len(found)} of those annotations are locked; unlock them first."
+            )
+        return free
+
     def after(self, edit: Edit, history: HistoryState) -> Snapshot:
         """This snapshot once `edit` has been applied."""
         before, after = edit.before, edit.after
@@ -89,6 +102,10 @@ class ImageSession:
     `snapshot`, `image`, `annotations`, `categories` and `history` never wait and may be read from
     any thread. Where the store refuses an edit, nothing changes here either. All methods raise
     StorageError from the store, and BadInputError for ids that are not of this image or project.
+
+    Locked annotations stay as they are: an edit of several leaves them out, an edit of none but
+    locked ones is refused with BadInputError. Locking and unlocking are edits like others, so
+    undoing leads through the unlocked state before it reaches what was done before the lock.
     """
 
     def __init__(self, store: ProjectStore, image_id: int) -> None:
@@ -165,7 +182,7 @@ class ImageSession:
     def delete(self, ids: Iterable[int]) -> Edit | None:
         """Delete annotations; with the last one, a labelled or reviewed image is to do again."""
         with self._lock:
-            gone = self.snapshot.chosen(ids)
+            gone = self.snapshot.changeable(ids)
             if not gone:
                 return None
             emptied = len(gone) == len(self.annotations)
@@ -177,20 +194,30 @@ class ImageSession:
         """Give annotations a category; None where they all have it already."""
         with self._lock:
             name = self.snapshot.category(category_id).name
-            old = tuple(row for row in self.snapshot.chosen(ids) if row.category_id != category_id)
+            free = self.snapshot.changeable(ids)
+            old = tuple(row for row in free if row.category_id != category_id)
             now = time.time()
             new = tuple(replace(row, category_id=category_id, updated_at=now) for row in old)
             return self._commit(f"Change category to {name}", old, new) if old else None
 
-    def change_mask(self, annotation_id: int, mask: Mask) -> Edit | None:
-        """Give one annotation another mask; None where it has that mask already."""
+    def change_mask(
+        self, annotation_id: int, mask: Mask, refinement: Refinement | None = None
+    ) -> Edit | None:
+        """Give one annotation another mask; None where it has that mask already.
+
+        A `refinement` says which model made the mask from the old one: its key, prompt (whose prior
+        is the old mask) and scores become the annotation's, and the stage is assisted, as a person
+        led it; `tool` goes on to say what made the annotation in the first place.
+        """
         with self._lock:
-            (old,) = self.snapshot.chosen([annotation_id])
+            (old,) = self.snapshot.changeable([annotation_id])
             _check_masks([mask], self.image.size)
             if old.mask == mask:
                 return None
             new = replace(old, mask=mask, updated_at=time.time())
-            return self._commit("Change mask", (old,), (new,))
+            if refinement is not None:
+                new = refinement.noted(new)
+            return self._commit("Refine mask" if refinement else "Change mask", (old,), (new,))
 
     def reorder(self, ids: Iterable[int], to_front: bool) -> Edit | None:
         """Bring annotations before all others, or behind; None where they are there already.
@@ -198,7 +225,7 @@ class ImageSession:
         Among themselves they keep their order.
         """
         with self._lock:
-            moved = self.snapshot.chosen(ids)
+            moved = self.snapshot.changeable(ids)
             rest = tuple(row for row in self.annotations if row not in moved)
             wanted = (*rest, *moved) if to_front else (*moved, *rest)
             if not moved or wanted == self.annotations:
@@ -207,6 +234,16 @@ class ImageSession:
             first = max(levels) + 1 if to_front else min(levels) - len(moved)
             new = tuple(replace(row, z_order=first + step) for step, row in enumerate(moved))
             return self._commit("Bring to front" if to_front else "Send to back", moved, new)
+
+    def set_locked(self, ids: Iterable[int], locked: bool) -> Edit | None:
+        """Lock annotations or unlock them; None where they all are so already."""
+        with self._lock:
+            old = tuple(row for row in self.snapshot.chosen(ids) if row.locked != locked)
+            new = tuple(replace(row, locked=locked) for row in old)
+            many = "annotation" if len(old) == 1 else f"{len(old)} annotations"
+            return (
+                self._commit(f"{'Lock' if locked else 'Unlock'} {many}", old, new) if old else None
+            )
 
     def set_state(self, state: ImageState) -> Edit | None:
         """Say how far the work on the image is; None where it is that far already."""
@@ -227,7 +264,9 @@ class ImageSession:
         with self._lock:
             made = new_category(self._store.new_category_id(), name, self.categories, colour)
             made = replace(made, isthing=isthing, supercategory=supercategory)
-            return self._commit_categories(f"Add category {made.name}", (), (made,))
+            return self._store_edit(
+                _category_edit(f"Add category {made.name}", self.image.id, (), (made,))
+            )
 
     def change_category(self, category: Category) -> Edit | None:
         """Store a category's new name, colour, key, ...; None where nothing differs.
@@ -240,7 +279,9 @@ class ImageSession:
             if new == old:
                 return None
             before, after = with_key_moved(old, new, self.categories)
-            return self._commit_categories(f"Change category {old.name}", before, after)
+            return self._store_edit(
+                _category_edit(f"Change category {old.name}", self.image.id, before, after)
+            )
 
     def delete_category(self, category_id: int) -> Edit:
         """Delete a category. Raises BadInputError while any annotation of the project has it."""
@@ -252,7 +293,9 @@ class ImageSession:
                     f"{used} annotation{'s have' if used > 1 else ' has'} the category "
                     f"{old.name}; give {'them' if used > 1 else 'it'} another one first."
                 )
-            return self._commit_categories(f"Delete category {old.name}", (old,), ())
+            return self._store_edit(
+                _category_edit(f"Delete category {old.name}", self.image.id, (old,), ())
+            )
 
     # -- history --------------------------------------------------------------------------------
 
@@ -281,12 +324,6 @@ class ImageSession:
             Edit(text, self.image.id, Records(before, images=old), Records(after, images=new))
         )
 
-    def _commit_categories(
-        self, text: str, before: tuple[Category, ...], after: tuple[Category, ...]
-    ) -> Edit:
-        records = Records(categories=before), Records(categories=after)
-        return self._store_edit(Edit(text, self.image.id, *records))
-
     def _store_edit(self, edit: Edit) -> Edit:
         self.snapshot = self.snapshot.after(edit, self._store.commit(edit))
         return edit
@@ -297,6 +334,12 @@ class ImageSession:
             # changed since in the same rows (a moved file's path).
             self.snapshot = Snapshot.read(self._store, self.image.id)
         return edit
+
+
+def _category_edit(
+    text: str, image_id: int, before: tuple[Category, ...], after: tuple[Category, ...]
+) -> Edit:
+    return Edit(text, image_id, Records(categories=before), Records(categories=after))
 
 
 def _check_masks(masks: Sequence[Mask], size: tuple[int, int]) -> None:

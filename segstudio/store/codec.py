@@ -153,6 +153,7 @@ def annotation_row(record: Annotation) -> Row:
         "stability": _finite(record.stability, "stability"),
         "seconds": _finite(record.seconds, "time spent"),
         "review": record.review,
+        "locked": bool(record.locked),
         "created_at": _finite(record.created_at, "time of making"),
         "updated_at": _finite(record.updated_at, "time of change"),
     }
@@ -176,6 +177,7 @@ def annotation_record(row: Mapping[Any, Any]) -> Annotation:
         stability=row["stability"],
         seconds=float(row["seconds"]),
         review=str(row["review"]),
+        locked=bool(row.get("locked", False)),  # the ledger of an older version does not say
         created_at=float(row["created_at"]),
         updated_at=float(row["updated_at"]),
     )

@@ -17,9 +17,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -83,6 +84,7 @@ annotation = Table(
     Column("stability", Double),
     Column("seconds", Double, nullable=False),
     Column("review", Text, nullable=False),
+    Column("locked", Boolean, nullable=False, server_default=false()),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Index("annotation_by_image", "image_id", "z_order", "id"),

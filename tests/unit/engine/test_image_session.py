@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from segstudio.core.image import ImageState
 from segstudio.core.mask import Box, Mask
 from segstudio.core.prompt import Candidate, Prompt
 from segstudio.engine.image_session import ImageSession
+from segstudio.engine.refining import Refinement
 from segstudio.store.project import NewImage, ProjectStore
 
 SIZE = (60, 80)
@@ -245,6 +246,88 @@ def test_a_refused_edit_changes_nothing_in_memory(
     assert as_seen(session) == before
 
 
+def test_a_locked_annotation_is_neither_changed_nor_deleted(
+    session: ImageSession, store: ProjectStore
+) -> None:
+    leaf, stone = (row.id for row in session.categories)
+    session.accept([candidate(20), candidate(60)], leaf, tool="point")
+    held, free = session.annotations
+    edit = session.set_locked([held.id], True)
+    assert edit is not None and edit.text == "Lock annotation"
+    assert session.set_locked([held.id], True) is None
+    locked = session.annotations[0]
+    assert locked == replace(held, locked=True)
+    for change in (
+        lambda: session.delete([held.id]),
+        lambda: session.set_category([held.id], stone),
+        lambda: session.change_mask(held.id, blob(40, 30)),
+        lambda: session.reorder([held.id], to_front=True),
+    ):
+        before = as_seen(session)
+        with pytest.raises(BadInputError, match=r"^That annotation is locked; unlock it first\.$"):
+            change()
+        assert as_seen(session) == before
+    session.set_category([held.id, free.id], stone)
+    assert [row.category_id for row in session.annotations] == [leaf, stone]
+    session.delete([held.id, free.id])
+    assert session.annotations == (locked,) and session.image.state is ImageState.LABELLED
+    assert as_stored(store) == as_seen(session)
+
+
+def test_several_annotations_all_locked_are_refused_in_one_sentence(session: ImageSession) -> None:
+    session.accept([candidate(20), candidate(60)], session.categories[0].id, tool="point")
+    ids = [row.id for row in session.annotations]
+    edit = session.set_locked(ids, True)
+    assert edit is not None and edit.text == "Lock 2 annotations"
+    with pytest.raises(BadInputError, match="All 2 of those annotations are locked; unlock them"):
+        session.delete(ids)
+
+
+def test_undo_passes_through_the_unlocked_state(session: ImageSession, store: ProjectStore) -> None:
+    session.accept([candidate()], session.categories[0].id, tool="point")
+    (made,) = session.annotations
+    session.set_locked([made.id], True)
+    assert ImageSession(store, 1).annotations[0].locked
+    session.undo()
+    assert session.annotations == (made,)
+    session.undo()
+    assert session.annotations == ()
+    session.redo()
+    session.redo()
+    assert session.annotations[0].locked
+    edit = session.set_locked([made.id], False)
+    assert edit is not None and edit.text == "Unlock annotation"
+    assert session.annotations == (made,) and as_stored(store) == as_seen(session)
+
+
+def test_a_refined_mask_tells_how_it_was_refined_and_by_what_it_was_made(
+    session: ImageSession, store: ProjectStore
+) -> None:
+    session.accept(
+        [candidate()],
+        session.categories[0].id,
+        tool="everything",
+        stage=Stage.AUTOMATIC,
+        seconds=1.5,
+        attributes={"occluded": True},
+    )
+    (old,) = session.annotations
+    prompt = Prompt(((10.5, 12.5),), (1,), prior=old.mask)
+    better = Candidate(blob(42, 30), 0.7, 0.6)
+    how = Refinement(better, prompt, "graph_cut-2", seconds=2.0, attributes={"candidate": 1})
+    edit = session.change_mask(old.id, better.mask, how)
+    assert edit is not None and edit.text == "Refine mask"
+    (new,) = session.annotations
+    assert new.mask == better.mask and new.prompt == prompt and new.tool == "everything"
+    assert (new.model_key, new.predicted_iou, new.stability) == ("graph_cut-2", 0.7, 0.6)
+    assert new.stage is Stage.ASSISTED and new.seconds == 3.5
+    assert new.attributes == {"occluded": True, "candidate": 1}
+    assert (new.id, new.category_id, new.z_order) == (old.id, old.category_id, old.z_order)
+    assert as_stored(store) == as_seen(session)
+    session.undo()
+    assert session.annotations == (old,)
+
+
 def test_new_categories_get_free_colours_and_digits(session: ImageSession) -> None:
     leaf, stone = session.categories
     assert (leaf.colour, leaf.key) == (OKABE_ITO[0], "1")
@@ -327,6 +410,17 @@ class AnyWork(RuleBasedStateMachine):
         known = [row.id for row in self.session.annotations]
         return data.draw(st.lists(st.sampled_from(known), min_size=1, unique=True))
 
+    def try_on(self, ids: list[int], change: Callable[[list[int]], object]) -> None:
+        """Make a change, refused where all are locked; what is locked is the same after it."""
+        locked = {row.id: row for row in self.session.annotations if row.locked}
+        if set(ids) <= set(locked):
+            with pytest.raises(BadInputError, match="locked"):
+                change(ids)
+        else:
+            self.note(change(ids))
+        now = {row.id: row for row in self.session.annotations}
+        assert all(now[number] == row for number, row in locked.items())
+
     def note(self, edit: object) -> None:
         self.steps += edit is not None
 
@@ -338,17 +432,23 @@ class AnyWork(RuleBasedStateMachine):
     @precondition(lambda self: self.session.annotations)
     @rule(data=st.data(), which=st.integers(0, 1))
     def change_category(self, data: st.DataObject, which: int) -> None:
-        self.note(self.session.set_category(self.ids(data), self.session.categories[which].id))
+        chosen = self.session.categories[which].id
+        self.try_on(self.ids(data), lambda ids: self.session.set_category(ids, chosen))
 
     @precondition(lambda self: self.session.annotations)
     @rule(data=st.data(), to_front=st.booleans())
     def reorder(self, data: st.DataObject, to_front: bool) -> None:
-        self.note(self.session.reorder(self.ids(data), to_front))
+        self.try_on(self.ids(data), lambda ids: self.session.reorder(ids, to_front))
 
     @precondition(lambda self: self.session.annotations)
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        self.note(self.session.delete(self.ids(data)))
+        self.try_on(self.ids(data), self.session.delete)
+
+    @precondition(lambda self: self.session.annotations)
+    @rule(data=st.data(), locked=st.booleans())
+    def lock(self, data: st.DataObject, locked: bool) -> None:
+        self.note(self.session.set_locked(self.ids(data), locked))
 
     @rule(state=st.sampled_from(ImageState))
     def set_state(self, state: ImageState) -> None:

@@ -59,6 +59,7 @@ class Desk:
                 "stability": 1 / 3,
                 "seconds": 2.25,
                 "review": "fine",
+                "locked": True,
                 "created_at": 1.7e9 + 0.123456,
                 "updated_at": 1.7e9 + 1,
                 **values,

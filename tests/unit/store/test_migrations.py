@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection, text
 
-from segstudio.core.changes import HistoryState
+from segstudio.core.changes import Edit, HistoryState, Records
 from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.mask import Mask
 from segstudio.store import migrations
@@ -153,6 +154,33 @@ def test_a_migrated_project_has_the_tables_of_a_new_one(old: Path, tmp_path: Pat
     assert shape(old) == shape(tmp_path / "new.segstudio")
 
 
+def test_what_version_2_holds_is_unlocked_and_can_be_locked(old: Path) -> None:
+    with sqlite3.connect(old) as plain:
+        for step in (
+            "ALTER TABLE edit ADD COLUMN state_user TEXT",
+            "ALTER TABLE edit ADD COLUMN state_at DOUBLE",
+            "CREATE INDEX annotation_by_category ON annotation (category_id)",
+            "CREATE INDEX edit_by_state ON edit (image_id, state, sequence)",
+            "UPDATE meta SET value = '2' WHERE key = 'schema_version'",
+        ):
+            plain.execute(step)
+    plain.close()
+    before = dump(old)
+    with ProjectStore.open(old) as store:
+        [found] = store.annotations(1)
+        assert not found.locked
+        locked = replace(found, locked=True)
+        store.commit(Edit("Lock annotation", 1, Records((found,)), Records((locked,))))
+    assert dump(old.with_name("old.segstudio.v2-backup")) == before
+    with ProjectStore.open(old) as store:
+        assert store.annotations(1) == [locked]
+        store.undo(1)
+        assert store.annotations(1) == [found]
+        store.undo(1)  # an edit that version 1 wrote, whose rows do not tell of locks
+        assert store.annotations(1) == [] and store.redo(1) is not None
+        assert store.annotations(1) == [found] and store.integrity() == []
+
+
 def test_an_earlier_backup_is_not_overwritten(old: Path) -> None:
     earlier = old.with_name("old.segstudio.v1-backup")
     earlier.write_bytes(b"precious")
@@ -167,7 +195,7 @@ def test_a_migration_that_fails_leaves_the_older_project(
 ) -> None:
     steps: tuple[tuple[int, Callable[[Connection], None]], ...] = (
         *migrations.MIGRATIONS,
-        (3, lambda connection: connection.execute(text("DROP TABLE no_such_table")) and None),
+        (4, lambda connection: connection.execute(text("DROP TABLE no_such_table")) and None),
     )
     before = dump(old)
     with monkeypatch.context() as patch:
