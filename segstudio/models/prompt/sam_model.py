@@ -29,6 +29,7 @@ from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.everything import segment_everything
 from segstudio.models.prompt.frame import SIDE, ModelFrame
 from segstudio.models.prompt.memory import memory_errors
+from segstudio.models.prompt.sam_decoder import PointDecoder, SamDecoder
 from segstudio.models.prompt.sam_masks import candidate, cut
 from segstudio.models.weights import file_sha256, missing_weights
 
@@ -62,9 +63,7 @@ class SamModel:
         self.device = device
         self._network = network
         self._model_key = f"{card.key}-{weights_sha256[:12]}-{PREPROCESSING}"
-        with torch.inference_mode():
-            # Depends on the weights only.
-            self._dense_pe: Tensor = network.prompt_encoder.get_dense_pe()
+        self._decoder = SamDecoder(network)
 
     @property
     def model_key(self) -> str:
@@ -104,7 +103,8 @@ class SamModel:
         ambiguous = len(prompt.points) == 1 and prompt.box is None and prompt.prior is None
         with memory_errors(self.device), torch.inference_mode():
             sparse, dense = self._encode_prompt(prompt, frame)
-            logits, ious = self._decode(features, sparse, dense, multimask=ambiguous)
+            keys = self._decoder.prepare(features)
+            logits, ious = self._decoder.decode(keys, sparse, dense, multimask=ambiguous)
             items = []
             for index, predicted_iou in enumerate(ious[0].tolist()):
                 mask, stability = cut(logits[0, index].cpu(), frame)
@@ -119,17 +119,21 @@ class SamModel:
         cancel: CancelToken,
         encode_crop: EncodeCrop | None = None,  # noqa: ARG002
     ) -> Candidates:
-        features = self._features(embedding)
-
-        def decode(points: npt.NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-            sparse, dense = self._encode_points(points)
-            return self._decode(features, sparse, dense, multimask=True)
-
+        decode = self.point_decoder(embedding)
         with memory_errors(self.device), torch.inference_mode():
             found = segment_everything(
-                decode, ModelFrame(embedding.image_size), settings, report, cancel
+                lambda points: decode(points, 0.0)[:2],
+                ModelFrame(embedding.image_size),
+                settings,
+                report,
+                cancel,
             )
         return Candidates(found, self.model_key)
+
+    def point_decoder(self, embedding: Embedding) -> PointDecoder:
+        """Answers points of `embedding`'s image or crop; to be called in inference mode."""
+        keys = self._decoder.prepare(self._features(embedding))
+        return lambda points, threshold: self._decoder.decode_points(keys, points, threshold)
 
     # -- the network ----------------------------------------------------------------------------
 
@@ -160,14 +164,6 @@ class SamModel:
             masks = self._tensor(frame.prior_logits(prompt.prior)[None, None])
         return self._prompt_embeddings(points, boxes, masks)
 
-    def _encode_points(self, points: npt.NDArray[np.floating[Any]]) -> tuple[Tensor, Tensor]:
-        """A batch of prompts of one foreground point each; `points` is (B, 2), model frame."""
-        labels = torch.ones((len(points), 1), dtype=torch.int, device=self.device)
-        if self.device == "mps":  # has no float64, in which the official generator starts
-            points = points.astype(np.float32)
-        coordinates = torch.from_numpy(points[:, None]).to(self.device)
-        return self._prompt_embeddings((coordinates, labels), None, None)
-
     def _prompt_embeddings(
         self, points: tuple[Tensor, Tensor] | None, boxes: Tensor | None, masks: Tensor | None
     ) -> tuple[Tensor, Tensor]:
@@ -177,19 +173,6 @@ class SamModel:
 
     def _tensor(self, values: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)
-
-    def _decode(
-        self, features: Tensor, sparse: Tensor, dense: Tensor, *, multimask: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Logits (B, K, 256, 256) and predicted IoU (B, K); K is 3 with `multimask`, else 1."""
-        logits, ious = self._network.mask_decoder(
-            image_embeddings=features,
-            image_pe=self._dense_pe,
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=multimask,
-        )
-        return logits, ious
 
 
 @contextmanager
