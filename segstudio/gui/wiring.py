@@ -11,6 +11,7 @@ from segstudio.core.changes import Edit
 from segstudio.engine.jobs import Lane
 from segstudio.engine.prompt_session import EmbeddingState, PromptSession
 from segstudio.gui.action_set import ActionSet
+from segstudio.gui.canvas.preview import Picture
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.pointing import Pointing
 from segstudio.gui.dialog_wiring import wire_dialogs
@@ -101,7 +102,24 @@ def _wire_canvas(
             priority=-1,
         )
 
+    def draw_picture(
+        work: Callable[[], Picture | None], done: Callable[[Picture | None], None]
+    ) -> None:
+        def failed(error: Exception) -> None:
+            workspace.tell_error(error)
+            done(None)
+
+        workspace.runner.submit(
+            Lane.IO,
+            "drawing",
+            lambda _c, _p: work(),
+            on_done=done,
+            on_error=failed,
+            priority=-2,
+        )
+
     canvas.scene.draw_later = draw_later
+    canvas.pictures.draw_with(draw_picture)
 
     def show_image() -> None:
         canvas.show_image(workspace.pyramid)

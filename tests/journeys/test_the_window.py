@@ -82,7 +82,7 @@ def test_a_click_before_the_embedding_is_ready_is_kept(qtbot: QtBot, photos: Pat
     hand.click(275, 60)
     assert hand.canvas.overlay.prompt.points, "the dot shows in the same moment"
     hand.wait_for_answer()
-    assert hand.canvas.overlay.preview is not None
+    assert hand.canvas.pictures.preview.draw is not None
     hand.close()
 
 
@@ -100,7 +100,7 @@ def test_right_click_and_shift_click_remove_and_backspace_takes_back(hand: Hand)
     assert desk.prompt.labels == (1, 0)
     hand.press("Esc")
     assert not desk.prompt
-    assert hand.canvas.overlay.preview is None
+    assert hand.canvas.pictures.preview.draw is None
 
 
 def test_tab_cycles_the_candidates_and_the_choice_is_what_is_stored(hand: Hand) -> None:

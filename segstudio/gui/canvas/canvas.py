@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QWidget
 
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
-from segstudio.gui.canvas.layers import MaskLayer, Pyramid, paint_shape
-from segstudio.gui.canvas.marks import paint_box, paint_prompt, paint_wait
-from segstudio.gui.canvas.overlay import Overlay
+from segstudio.gui.canvas.layers import MaskLayer, Pyramid
+from segstudio.gui.canvas.overlay import Overlay, paint_annotations, paint_marks
+from segstudio.gui.canvas.pictures import Pictures
 from segstudio.gui.canvas.pointer import pointer_event
 from segstudio.gui.canvas.scene import Frame, Scene
 from segstudio.gui.canvas.view import View
@@ -39,6 +39,7 @@ class Canvas(QWidget):
         self.overlay = Overlay()
         self.panned_while_held = False
         self.scene = Scene()
+        self.pictures = Pictures(self.update)
         self._view = View()
         self.hand_mode = False
         self._pan_from: QPointF | None = None
@@ -60,6 +61,7 @@ class Canvas(QWidget):
         size = pyramid.size if pyramid else (0, 0)
         self._view = View(size, (float(self.width()), float(self.height()))).fitted()
         self.overlay = Overlay(cursor=self.overlay.cursor)
+        self.pictures.clear()
         self._spin.stop()
         self.refresh()
         self.view_changed.emit(self._view)
@@ -67,6 +69,7 @@ class Canvas(QWidget):
     def refresh(self) -> None:
         """Draw the scene anew: masks, categories, opacity or visibility changed."""
         self.scene.forget()
+        self.pictures.forget()
         self.update()
 
     def set_waiting(self, waiting: bool) -> None:
@@ -114,25 +117,15 @@ class Canvas(QWidget):
         del event
         size, ground = (self.width(), self.height()), self.palette().window().color().name()
         painter = QPainter(self)
-        self.scene.paint(painter, Frame(self._view, size, self.devicePixelRatioF(), ground))
+        frame = Frame(self._view, size, self.devicePixelRatioF(), ground)
+        self.scene.paint(painter, frame)
         if self.scene.pyramid is not None:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            self._paint_overlay(painter)
+            paint_annotations(painter, self._view, self.overlay, self.masks)
+            if self.masks.visible:
+                self.pictures.paint(painter, frame)
+            paint_marks(painter, self._view, self.overlay)
         painter.end()
-
-    def _paint_overlay(self, painter: QPainter) -> None:
-        over, view = self.overlay, self._view
-        for annotation_id in over.selected:
-            self.masks.paint_selected(painter, view, annotation_id)
-        if over.hovered is not None and over.hovered not in over.selected:
-            self.masks.paint_hover(painter, view, over.hovered)
-        if over.preview is not None and self.masks.visible:
-            paint_shape(painter, view, over.preview, over.preview_colour, self.masks.opacity)
-        paint_prompt(painter, view, over.prompt)
-        if over.rubber_band is not None:
-            paint_box(painter, view, over.rubber_band, handles=False)
-        if over.waiting and over.cursor is not None:
-            paint_wait(painter, over.cursor, over.wait_angle)
 
     def _turn_wait_ring(self) -> None:
         self.overlay.wait_angle = (self.overlay.wait_angle + 18.0) % 360.0

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import QPointF
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QPainter
 
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
-from segstudio.gui.canvas.shapes import Shape
+from segstudio.gui.canvas.layers import MaskLayer
+from segstudio.gui.canvas.marks import paint_box, paint_prompt, paint_wait
+from segstudio.gui.canvas.view import View
 
 
 @dataclass
@@ -18,10 +20,25 @@ class Overlay:
 
     prompt: Prompt = field(default_factory=Prompt)
     rubber_band: Box | None = None
-    preview: Shape | None = None
-    preview_colour: QColor = field(default_factory=lambda: QColor("#4c9aff"))
     hovered: int | None = None
     selected: tuple[int, ...] = ()
     waiting: bool = False
     wait_angle: float = 0.0
     cursor: QPointF | None = None
+
+
+def paint_annotations(painter: QPainter, view: View, over: Overlay, masks: MaskLayer) -> None:
+    """The selected annotations and the one under the pointer, once more over the scene."""
+    for annotation_id in over.selected:
+        masks.paint_selected(painter, view, annotation_id)
+    if over.hovered is not None and over.hovered not in over.selected:
+        masks.paint_hover(painter, view, over.hovered)
+
+
+def paint_marks(painter: QPainter, view: View, over: Overlay) -> None:
+    """The marks of the hand, on top of everything."""
+    paint_prompt(painter, view, over.prompt)
+    if over.rubber_band is not None:
+        paint_box(painter, view, over.rubber_band, handles=False)
+    if over.waiting and over.cursor is not None:
+        paint_wait(painter, over.cursor, over.wait_angle)

@@ -33,6 +33,17 @@ class Frame:
     def is_pan_of(self, other: Frame) -> bool:
         return self == replace(other, view=self.view) and self.view.scale == other.view.scale
 
+    def place(self, margin: int = 0) -> Place:
+        """The device pixels of the frame, and of `margin` logical pixels around it."""
+        view, ratio = self.view, self.ratio
+        size = (self.size[0] + 2 * margin) * ratio, (self.size[1] + 2 * margin) * ratio
+        return Place(
+            view.scale * ratio,
+            (view.x + margin) * ratio,
+            (view.y + margin) * ratio,
+            (round(size[0]), round(size[1])),
+        )
+
 
 class Scene:
     """The picture of one canvas, and how to keep it right."""
@@ -141,15 +152,11 @@ def _draw(frame: Frame, part: QRect, pyramid: Pyramid | None, masks: MaskLayer) 
         image = QImage(part.size(), QImage.Format.Format_RGB32)
         image.fill(ground)
     else:
-        view, ratio = frame.view, frame.ratio
-        place = Place(
-            view.scale * ratio,
-            view.x * ratio - part.x(),
-            view.y * ratio - part.y(),
-            (part.width(), part.height()),
-        )
+        whole = frame.place()
+        x, y, size = whole.x - part.x(), whole.y - part.y(), (part.width(), part.height())
+        place = replace(whole, x=x, y=y, size=size)
         pixels = pyramid.draw(place, (ground.blue(), ground.green(), ground.red()))
-        masks.draw(pixels, place, ratio)
+        masks.draw(pixels, place, frame.ratio)
         stride, layout = 4 * part.width(), QImage.Format.Format_RGB32
         image = QImage(pixels.data, part.width(), part.height(), stride, layout).copy()
     image.setDevicePixelRatio(frame.ratio)

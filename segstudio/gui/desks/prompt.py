@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -17,26 +17,25 @@ from segstudio.core.prompt import Candidate, Candidates, Prompt
 from segstudio.engine.jobs import Lane
 from segstudio.engine.prompt_session import PromptSession
 from segstudio.gui.canvas.canvas import Canvas
-from segstudio.gui.canvas.layers import Pyramid
-from segstudio.gui.canvas.shapes import Shape, mask_shape
-from segstudio.gui.panels.prompt import candidate_picture
+from segstudio.gui.canvas.layers import Place, Pyramid
+from segstudio.gui.canvas.pictures import Draw
+from segstudio.gui.canvas.preview import Picture, Style, candidate_picture, picture_of
 from segstudio.gui.workspace import Workspace
 from segstudio.tools.contract import PromptChanged, RubberBand, Select, Tool, ToolResult
 from segstudio.tools.prompt_tool import PromptTool
 from segstudio.tools.registry import FIRST_TOOL, TOOLS
 
-PREVIEW_KEY = "preview"
+PICTURES_KEY = "candidate-pictures"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Candidates with their shapes and small pictures, and the prompt they answer."""
+    """Candidates, the prompt they answer, and their small pictures as soon as they are drawn."""
 
     prompt: Prompt
     candidates: Candidates
-    shapes: tuple[Shape, ...]
-    pictures: tuple[QImage, ...]
     seconds: float
+    pictures: tuple[QImage, ...] = ()
 
 
 class PromptDesk(QObject):
@@ -145,35 +144,39 @@ class PromptDesk(QObject):
     # -- answers --------------------------------------------------------------------------------
 
     def _answered(self, prompt: Prompt, candidates: Candidates, seconds: float) -> None:
-        """Draw the answer off the GUI thread; only the newest prompt's is ever shown."""
-        pyramid = self._workspace.pyramid
-        if not prompt or prompt != self.prompt or pyramid is None:
+        """Show the answer; only the newest prompt's is ever shown."""
+        if not prompt or prompt != self.prompt or self._workspace.pyramid is None:
             return
+        self._canvas.set_waiting(False)
+        answer = Answer(prompt, candidates, seconds) if candidates.items else None
+        self.answer, self.current = answer, candidates.best if answer else 0
+        self._show()
+        if answer is None:
+            self._workspace.tell(self.tr("The model finds no mask there; try another point."))
+        elif self._accept_when_answered:
+            self.accept()
+        else:
+            self._draw_pictures(answer, self._workspace.pyramid)
+
+    def _draw_pictures(self, answer: Answer, pyramid: Pyramid) -> None:
         colour = self._colour()
 
-        def work(cancel: CancelToken, _: ProgressSink) -> Answer:
-            return _drawn(prompt, candidates, seconds, pyramid, colour=colour, cancel=cancel)
+        def work(cancel: CancelToken, _: ProgressSink) -> tuple[QImage, ...]:
+            return _small_pictures(answer.candidates, pyramid, colour, cancel)
+
+        def done(pictures: tuple[QImage, ...]) -> None:
+            if self.answer is answer:
+                self.answer = replace(answer, pictures=pictures)
+                self.answered.emit()
 
         self._workspace.runner.submit(
             Lane.IO,
             self.tr("drawing masks"),
             work,
-            on_done=self._take_answer,
-            on_error=self._failed,
-            key=PREVIEW_KEY,
+            on_done=done,
+            on_error=self._workspace.tell_error,
+            key=PICTURES_KEY,
         )
-
-    def _take_answer(self, answer: Answer) -> None:
-        if answer.prompt != self.prompt:
-            return
-        self.answer = answer if answer.candidates.items else None
-        self.current = answer.candidates.best if answer.candidates.items else 0
-        self._canvas.set_waiting(False)
-        self._show()
-        if self.answer is None:
-            self._workspace.tell(self.tr("The model finds no mask there; try another point."))
-        elif self._accept_when_answered:
-            self.accept()
 
     def _failed(self, error: Exception) -> None:
         self._canvas.set_waiting(False)
@@ -183,17 +186,24 @@ class PromptDesk(QObject):
             self.model_failed.emit()
 
     def _forget_answer(self) -> None:
-        self._workspace.runner.cancel_key(PREVIEW_KEY)
+        self._workspace.runner.cancel_key(PICTURES_KEY)
         self.answer, self.current = None, 0
         self._canvas.set_waiting(False)
         self._show()
 
     def _show(self) -> None:
-        overlay = self._canvas.overlay
-        overlay.preview = self.answer.shapes[self.current] if self.answer else None
-        overlay.preview_colour = self._colour()
-        self._canvas.update()
+        answer = self.answer
+        shown = answer.candidates.items[self.current] if answer else None
+        self._canvas.pictures.preview.show(self._drawn(shown) if shown else None)
         self.answered.emit()
+
+    def _drawn(self, candidate: Candidate) -> Draw:
+        masks, colour = self._canvas.masks, self._colour()
+
+        def draw(place: Place, ratio: float) -> Picture | None:
+            return picture_of(candidate, place, Style(colour, masks.opacity), ratio)
+
+        return draw
 
     def _colour(self) -> QColor:
         category = self._workspace.categories.get(self._workspace.category_id or -1)
@@ -204,10 +214,10 @@ class PromptDesk(QObject):
     def step_candidate(self, by: int) -> None:
         """The next candidate (1) or the one before (-1), round and round."""
         if self.answer is not None:
-            self.choose_candidate((self.current + by) % len(self.answer.shapes))
+            self.choose_candidate((self.current + by) % len(self.answer.candidates.items))
 
     def choose_candidate(self, index: int) -> None:
-        if self.answer is not None and 0 <= index < len(self.answer.shapes):
+        if self.answer is not None and 0 <= index < len(self.answer.candidates.items):
             self.current = index
             self._show()
 
@@ -255,18 +265,11 @@ class PromptDesk(QObject):
         )
 
 
-def _drawn(
-    prompt: Prompt,
-    candidates: Candidates,
-    seconds: float,
-    pyramid: Pyramid,
-    *,
-    colour: QColor,
-    cancel: CancelToken,
-) -> Answer:
-    shapes, pictures = [], []
+def _small_pictures(
+    candidates: Candidates, pyramid: Pyramid, colour: QColor, cancel: CancelToken
+) -> tuple[QImage, ...]:
+    pictures = []
     for candidate in candidates.items:
         cancel.check()
-        shapes.append(mask_shape(candidate.mask))
-        pictures.append(candidate_picture(pyramid, shapes[-1], colour))
-    return Answer(prompt, candidates, tuple(shapes), tuple(pictures), seconds)
+        pictures.append(candidate_picture(pyramid, candidate, colour))
+    return tuple(pictures)

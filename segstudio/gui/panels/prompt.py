@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -18,15 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from segstudio.core.prompt import Candidate, Candidates
-from segstudio.gui.canvas.layers import Place, Pyramid, tint
-from segstudio.gui.canvas.shapes import Shape
+from segstudio.gui.canvas.preview import TILE
 from segstudio.models.card import ModelCard
 from segstudio.models.registry import PROMPT_MODELS
-
-TILE = 92
-# The frame of a tile shows the mask with this much of the photo around it.
-AROUND = 0.35
-GROUND = (36, 33, 32)  # BGR beside the photo
 
 
 class CandidateTile(QWidget):
@@ -174,15 +168,3 @@ class PromptPanel(QWidget):
                 current=index == current,
             )
         self._hint.setVisible(not items)
-
-
-def candidate_picture(pyramid: Pyramid, shape: Shape, colour: QColor) -> QImage:
-    """The mask on its part of the photo, square; to be made off the GUI thread."""
-    side, rect = 2 * TILE, shape.rect
-    scale = side / (max(rect.width(), rect.height(), 8.0) * (1 + AROUND))
-    x = side / 2 - rect.center().x() * scale
-    y = side / 2 - rect.center().y() * scale
-    place = Place(scale, x, y, (side, side))
-    pixels = pyramid.draw(place, GROUND)
-    tint(pixels, place, shape, colour, 0.5)
-    return QImage(pixels.data, side, side, 4 * side, QImage.Format.Format_RGB32).copy()
