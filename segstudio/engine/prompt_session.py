@@ -162,15 +162,18 @@ class PromptSession:
 
     # -- asking ---------------------------------------------------------------------------------
 
-    def ask(self, prompt: Prompt) -> None:
+    def ask(self, prompt: Prompt, known: Candidates | None = None) -> None:
         """Answer `prompt` instead of earlier ones, now or when the embedding is ready.
 
-        An empty prompt ends the asking; it is answered at once, with no candidates.
+        An empty prompt ends the asking; it is answered at once, with no candidates. So is one whose
+        answer is `known` already, from `answerer`.
         """
         self._prompt, self._asked_at = prompt, time.perf_counter()
         self._runner.cancel_key(self._predict_key)
         if not prompt:
             self.on_candidates(prompt, Candidates((), self.model_key), 0.0)
+        elif known is not None:
+            self.on_candidates(prompt, known, 0.0)
         elif self._embedding is not None:
             self._predict()
 
