@@ -36,7 +36,7 @@ def crop_for(visible: Box, image_size: tuple[int, int]) -> Box | None:
 def _side(length: float) -> int:
     """The least of 1024, 1280, 1536, 1792, 2048, 2560, ... that holds `length` and a step."""
     wanted = max(length * _STEP / (_STEP - 1), float(MODEL_SIDE))
-    unit = MODEL_SIDE // 4 * 2 ** math.floor(math.log2(wanted / MODEL_SIDE))
+    unit = (MODEL_SIDE // 4) << math.floor(math.log2(wanted / MODEL_SIDE))
     return math.ceil(wanted / unit) * unit
 
 

@@ -38,6 +38,7 @@ PACKAGES = (
     "platformdirs",
     "tomli-w",
     "orjson",
+    "psutil",
     "pycocotools",
     "requests",
     "PySide6-Essentials",

@@ -1,12 +1,13 @@
-"""Encoding an image with a model, through the cache."""
+"""Encoding an image, or parts of it, with a model, through the cache."""
 
 from __future__ import annotations
 
 from segstudio.core.image import RgbImage
+from segstudio.core.mask import Box
 from segstudio.core.progress import CancelToken
 from segstudio.core.prompt import Embedding
 from segstudio.engine.embedding_cache import EmbeddingCache
-from segstudio.models.prompt.contract import PromptModel
+from segstudio.models.prompt.contract import EncodeCrop, PromptModel
 
 
 def encode_image(
@@ -22,3 +23,20 @@ def encode_image(
         return found
     cancel.check()
     return cache.put(model.encode(image, cancel))
+
+
+def cut_out(image: RgbImage, box: Box) -> RgbImage:
+    """The image in a half-open box of whole pixels inside it; its key is that of these pixels."""
+    x0, y0, x1, y1 = (int(value) for value in box)
+    return RgbImage(image.pixels[y0:y1, x0:x1])
+
+
+def crop_encoder(
+    model: PromptModel, cache: EmbeddingCache, image: RgbImage, cancel: CancelToken
+) -> EncodeCrop:
+    """What encodes parts of `image` for `model.everything`, each through the cache.
+
+    The callable takes a half-open box of whole pixels inside the image and gives the embedding of
+    an image of those pixels alone. It raises what `encode_image` raises.
+    """
+    return lambda box: encode_image(model, cache, cut_out(image, box), cancel)

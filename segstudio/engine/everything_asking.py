@@ -7,33 +7,16 @@ from collections.abc import Callable
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
-from segstudio.core.mask import Box
 from segstudio.core.progress import CancelToken, ProgressSink
-from segstudio.core.prompt import Candidates, Embedding
+from segstudio.core.prompt import Candidates
 from segstudio.engine.embedding_cache import EmbeddingCache
-from segstudio.engine.encoding import encode_image
+from segstudio.engine.encoding import crop_encoder, encode_image
 from segstudio.engine.jobs import Job, JobRunner, Lane
 from segstudio.engine.model_slot import ModelSlot
-from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings, PromptModel
+from segstudio.models.prompt.contract import EverythingSettings, PromptModel
 
 _AFTER_CLICKS = 1  # priority of long work that a click may overtake while it is queued
 _NUMBERS = itertools.count(1)
-
-
-def crop_encoder(
-    model: PromptModel, cache: EmbeddingCache, image: RgbImage, cancel: CancelToken
-) -> EncodeCrop:
-    """What encodes parts of `image` for `model.everything`, each through the cache.
-
-    The callable takes a half-open box of whole pixels inside the image and gives the embedding of
-    an image of those pixels alone. It raises what `encode_image` raises.
-    """
-
-    def encode(box: Box) -> Embedding:
-        x0, y0, x1, y1 = (int(value) for value in box)
-        return encode_image(model, cache, RgbImage(image.pixels[y0:y1, x0:x1]), cancel)
-
-    return encode
 
 
 class EverythingAsking:
@@ -73,10 +56,12 @@ class EverythingAsking:
             raise BadInputError("Open an image and choose a model first.")
 
         def work(cancel: CancelToken, report: ProgressSink) -> Candidates:
-            model = slot.load(cancel, report)
-            embedding = encode_image(model, self._cache, image, cancel)
-            crops = crop_encoder(model, self._cache, image, cancel)
-            return model.everything(embedding, settings, report, cancel, crops)
+            def on(model: PromptModel) -> Candidates:
+                embedding = encode_image(model, self._cache, image, cancel)
+                crops = crop_encoder(model, self._cache, image, cancel)
+                return model.everything(embedding, settings, report, cancel, crops)
+
+            return slot.use(on, cancel, report)
 
         self._make_way()
         return self._runner.submit(

@@ -10,8 +10,8 @@ from segstudio.core.prompt import Embedding
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.encoding import encode_image
 from segstudio.engine.jobs import JobRunner, Lane
+from segstudio.engine.model_slot import ModelSlot
 from segstudio.engine.neighbours import Neighbours
-from segstudio.models.prompt.contract import PromptModel
 
 _NUMBERS = itertools.count(1)
 
@@ -41,7 +41,7 @@ class ImageEncoder:
         self._on_ready = on_ready
         self._on_error = on_error
         self._key = f"encoder-{next(_NUMBERS)}"
-        self._wanted: tuple[PromptModel, RgbImage] | None = None
+        self._wanted: tuple[ModelSlot, RgbImage] | None = None
         self._awaited = ""  # image key of an encoding ahead that turned out to be the wanted one
         neighbours.on_encoded = self._encoded_ahead
 
@@ -50,14 +50,14 @@ class ImageEncoder:
         """Whether the wanted embedding is the one that is being encoded ahead."""
         return bool(self._awaited)
 
-    def start(self, model: PromptModel, image: RgbImage) -> None:
-        """Want this embedding instead of an earlier one."""
+    def start(self, slot: ModelSlot, image: RgbImage) -> None:
+        """Want this embedding instead of an earlier one; the slot's model was loaded once."""
         self.stop()
-        self._wanted = model, image
+        self._wanted = slot, image
         self._runner.submit(
             Lane.IO,
             "Looking for the embedding",
-            lambda cancel, report: self._cache.get(model.model_key, image.key),  # noqa: ARG005
+            lambda cancel, report: self._cache.get(slot.model_key, image.key),  # noqa: ARG005
             on_done=self._looked_up,
             on_error=self._on_error,
             key=self._key,
@@ -82,11 +82,13 @@ class ImageEncoder:
             self._encode(*self._wanted)
         self._on_encoding()
 
-    def _encode(self, model: PromptModel, image: RgbImage) -> None:
+    def _encode(self, slot: ModelSlot, image: RgbImage) -> None:
         self._runner.submit(
             Lane.DEVICE,
             "Encoding the image",
-            lambda cancel, report: encode_image(model, self._cache, image, cancel),  # noqa: ARG005
+            lambda cancel, report: slot.use(
+                lambda model: encode_image(model, self._cache, image, cancel), cancel, report
+            ),
             on_done=self._on_ready,
             on_error=self._on_error,
             key=self._key,

@@ -186,6 +186,10 @@ class JobRunner:
         """
         return self._notices.listen(callback)
 
+    def tell(self, call: Call) -> None:
+        """Bring `call` to the consumer's thread: news from work that goes on."""
+        self._notices.call(call)
+
     def active(self) -> list[Job[Any]]:
         """Jobs that are queued or running, oldest first."""
         with self._changed:

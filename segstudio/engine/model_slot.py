@@ -3,52 +3,114 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
-from segstudio.core.progress import CancelToken, ProgressSink
+from segstudio.core.errors import DeviceError
+from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.engine.jobs import Job, JobRunner, Lane
 from segstudio.models.card import ModelCard
 from segstudio.models.prompt.contract import PromptModel
 
-LoadModel = Callable[[ModelCard, CancelToken, ProgressSink], PromptModel]
+T = TypeVar("T")
+
+# Loads a card's model on a device; None for the device: the one that the user's settings name.
+LoadModel = Callable[[ModelCard, str | None, CancelToken, ProgressSink], PromptModel]
+
+_CPU = "cpu"
 
 
 class ModelSlot:
-    """One choice of a model. Used from the consumer's thread, but for `load`.
+    """One choice of a model. Used from the consumer's thread, but for `load` and `use`.
 
-    `model` is there once the load was delivered; `failure` says in words why it was not.
+    `failure` says in words why there is no model. `on_loaded()` and `on_moved(text)` are called on
+    the consumer's thread: each time the model was loaded, and when it had to go to the CPU, with a
+    sentence that says why.
     """
 
-    def __init__(self, card: ModelCard, load_model: LoadModel) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        load_model: LoadModel,
+        runner: JobRunner,
+        *,
+        on_loaded: Callable[[], None],
+        on_moved: Callable[[str], None],
+    ) -> None:
         self.card = card
-        self.model: PromptModel | None = None
         self.failure = ""
+        self.model_key = ""  # from the first load on, also while the model is dropped
         self._load_model = load_model
-        self._loaded: PromptModel | None = None
-        self._job: Job[PromptModel] | None = None
+        self._runner = runner
+        self._on_loaded = on_loaded
+        self._on_moved = on_moved
+        self._device: str | None = None
+        self._model: PromptModel | None = None
+        self._job: Job[None] | None = None
+
+    @property
+    def model(self) -> PromptModel | None:
+        """The model while it is loaded."""
+        return self._model
 
     @property
     def text(self) -> str:
         return f"Loading {self.card.title}"
 
+    # -- on the device lane ---------------------------------------------------------------------
+
     def load(self, cancel: CancelToken, report: ProgressSink) -> PromptModel:
-        """The model, loaded if it was not; blocks, and is called on the device lane only."""
-        if self._loaded is None:
-            self._loaded = self._load_model(self.card, cancel, report)
-        return self._loaded
+        """The model, loaded if it was not; blocks. On the CPU if the device refuses to take it."""
+        if self._model is not None:
+            return self._model
+        try:
+            return self._take(self._load_model(self.card, self._device, cancel, report))
+        except DeviceError as error:
+            if self._device == _CPU:
+                raise
+            why = str(error)
+        return self._load_on_cpu(why, cancel, report)
+
+    def use(self, work: Callable[[PromptModel], T], cancel: CancelToken, report: ProgressSink) -> T:
+        """`work(model)`, with the model loaded if it was not; blocks.
+
+        When another device than the CPU fails it (DeviceError: its memory is full), the model is
+        loaded on the CPU, stays there, and does the work again. Raises what the work raises.
+        """
+        model = self.load(cancel, report)
+        try:
+            return work(model)
+        except DeviceError as error:
+            if model.device == _CPU:
+                raise
+            why = str(error)  # and not the error, whose traceback would keep the model in memory
+        del model
+        return work(self._load_on_cpu(why, cancel, report))
+
+    def _load_on_cpu(self, why: str, cancel: CancelToken, report: ProgressSink) -> PromptModel:
+        self._model, self._device = None, _CPU
+        report(Progress(0, 0, f"{self.text} on the CPU"))
+        model = self._take(self._load_model(self.card, _CPU, cancel, report))
+        reason = why.partition(";")[0].rstrip(".")  # without the remedy, which was just applied
+        text = f"{reason}; {self.card.title} computes on the CPU now."
+        self._runner.tell(lambda: self._on_moved(text))
+        return model
+
+    def _take(self, model: PromptModel) -> PromptModel:
+        self._model, self.model_key = model, model.model_key
+        self._runner.tell(self._on_loaded)
+        return model
+
+    # -- on the consumer's thread ---------------------------------------------------------------
 
     def start(
-        self,
-        runner: JobRunner,
-        on_end: Callable[[ModelSlot], None],
-        on_error: Callable[[Exception], None],
+        self, on_end: Callable[[ModelSlot], None], on_error: Callable[[Exception], None]
     ) -> None:
         """Load in the background, once; `on_end(self)` comes whatever the end, then `on_error`."""
         if self._job is not None:
             return
 
-        def loaded(model: PromptModel) -> None:
-            self.model = model
-            on_end(self)
+        def work(cancel: CancelToken, report: ProgressSink) -> None:
+            self.load(cancel, report)
 
         def failed(error: Exception) -> None:
             self.failure = str(error)
@@ -59,11 +121,11 @@ class ModelSlot:
             self.failure = f"{self.text} was stopped"
             on_end(self)
 
-        self._job = runner.submit(
+        self._job = self._runner.submit(
             Lane.DEVICE,
             self.text,
-            self.load,
-            on_done=loaded,
+            work,
+            on_done=lambda _: on_end(self),
             on_error=failed,
             on_cancelled=stopped,
             visible=True,
@@ -73,3 +135,10 @@ class ModelSlot:
         """Give up a load that is under way."""
         if self._job is not None:
             self._job.cancel()
+
+    def drop(self) -> None:
+        """Let go of the model while no work uses it; `load` and `use` load it again.
+
+        The next load is on the device of the settings, even if the model had to go to the CPU.
+        """
+        self._model, self._device, self._job = None, None, None

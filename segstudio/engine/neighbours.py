@@ -9,7 +9,7 @@ from segstudio.core.prompt import Embedding
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.encoding import encode_image
 from segstudio.engine.jobs import Job, JobRunner, JobState, Lane
-from segstudio.models.prompt.contract import PromptModel
+from segstudio.engine.model_slot import ModelSlot
 
 AHEAD = 10  # priority: after everything that is wanted now
 
@@ -23,7 +23,7 @@ class Neighbours:
 
     Used from the consumer's thread of the runner. What the user waits for goes first: `make_way`
     stops the encoding that runs, and it starts again when the device is free. An image that cannot
-    be read or encoded is passed over; its error is told when it is opened.
+    be read or encoded is passed over; its error is told, and its remedy tried, when it is opened.
 
     `on_count(ready, wanted)` is told as they get ready, `on_encoded(image_key, embedding)` when an
     encoding ended, with None if it was stopped or failed.
@@ -39,7 +39,7 @@ class Neighbours:
         self._cache = cache
         self._on_count = on_count
         self.on_encoded: Callable[[str, Embedding | None], None] = _unheard
-        self._model: PromptModel | None = None
+        self._slot: ModelSlot | None = None
         self._round = 0
         self._reads: tuple[Callable[[], RgbImage], ...] = ()
         self._next = 0
@@ -47,10 +47,10 @@ class Neighbours:
         self._job: Job[tuple[RgbImage, bool]] | Job[Embedding] | None = None
         self._encoding = ""  # image key of the encoding in `_job`
 
-    def start(self, model: PromptModel, reads: Sequence[Callable[[], RgbImage]]) -> None:
+    def start(self, slot: ModelSlot, reads: Sequence[Callable[[], RgbImage]]) -> None:
         """Want these images, in this order, instead of the earlier ones."""
         self.leave()
-        self._model, self._reads = model, tuple(reads)
+        self._slot, self._reads = slot, tuple(reads)
         if self._reads:
             self._on_count(0, len(self._reads))
         self._step()
@@ -66,7 +66,7 @@ class Neighbours:
     def stop(self) -> None:
         """Want none any more, and stop the encoding that runs."""
         self.leave()
-        self._model = None
+        self._slot = None
         if self._job is not None:
             self._job.cancel()
 
@@ -84,15 +84,15 @@ class Neighbours:
         return encodes and self._job is not None and self._job.state is JobState.RUNNING
 
     def _step(self) -> None:
-        model = self._model
-        if model is None or self._job is not None or self._next >= len(self._reads):
+        slot = self._slot
+        if slot is None or self._job is not None or self._next >= len(self._reads):
             return
         read = self._reads[self._next]
         self._next += 1
 
         def look() -> tuple[RgbImage, bool]:
             image = read()
-            return image, self._cache.where(model.model_key, image.key) is not None
+            return image, self._cache.where(slot.model_key, image.key) is not None
 
         def looked(found: tuple[RgbImage, bool]) -> None:
             self._job = None
@@ -100,7 +100,7 @@ class Neighbours:
             if cached:
                 self._count()
             else:
-                self._encode(model, image)
+                self._encode(slot, image)
 
         def unread(_: Exception) -> None:
             self._job = None
@@ -116,7 +116,7 @@ class Neighbours:
             priority=AHEAD,
         )
 
-    def _encode(self, model: PromptModel, image: RgbImage) -> None:
+    def _encode(self, slot: ModelSlot, image: RgbImage) -> None:
         turn = self._round
 
         def ended(embedding: Embedding | None, again: bool = False) -> None:
@@ -124,7 +124,7 @@ class Neighbours:
                 return  # left behind by `leave`
             self._job, self._encoding = None, ""
             if again and turn == self._round:
-                self._encode(model, image)
+                self._encode(slot, image)
             self.on_encoded(image.key, embedding)
             if embedding is not None and turn == self._round:
                 self._count()
@@ -135,7 +135,9 @@ class Neighbours:
         job = self._job = self._runner.submit(
             Lane.DEVICE,
             "Encoding ahead",
-            lambda cancel, report: encode_image(model, self._cache, image, cancel),  # noqa: ARG005
+            lambda cancel, report: encode_image(
+                slot.load(cancel, report), self._cache, image, cancel
+            ),
             on_done=ended,
             on_error=lambda error: ended(None),  # noqa: ARG005
             on_cancelled=lambda: ended(None, again=True),

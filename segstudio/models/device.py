@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import platform
+import sys
 from dataclasses import dataclass
 
 from segstudio.core.errors import DeviceError
@@ -53,6 +56,23 @@ def choose_device(wanted: str = AUTO) -> str:
         f"The device {wanted!r} is not usable here; choose {AUTO} or one of "
         f"{', '.join(available)}. `segstudio doctor` tells what this machine has."
     )
+
+
+def release_memory() -> None:
+    """Give back what torch and the allocator keep of memory that nothing uses any more.
+
+    Call it on the device lane, after a model was let go. Takes some milliseconds; imports nothing.
+    """
+    gc.collect()  # networks hold themselves in cycles
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch is not None and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc; musl needs and has none
+        if trim is not None:
+            trim(0)
 
 
 def _cpu() -> DeviceInfo:

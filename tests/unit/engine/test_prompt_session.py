@@ -141,7 +141,10 @@ class Desk:
     def model(self, key: str = "slow") -> ScriptedModel:
         return self.models.setdefault(key, ScriptedModel(card(key)))
 
-    def load(self, one: ModelCard, cancel: CancelToken, report: ProgressSink) -> ScriptedModel:
+    def load(
+        self, one: ModelCard, device: str | None, cancel: CancelToken, report: ProgressSink
+    ) -> ScriptedModel:
+        assert device is None
         report(Progress(0, 0, "Loading"))
         self.loads.append(one.key)
         while not self.load_gate.wait(0.005):
@@ -725,7 +728,9 @@ def test_the_built_in_model_answers_a_click_on_a_real_image(tmp_path: Path) -> N
     inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     runner = JobRunner(inbox.put)
     cache = EmbeddingCache(tmp_path, 1 << 26, 1 << 26)
-    session = PromptSession(runner, cache, lambda which, cancel, report: which.load(None, "cpu"))
+    session = PromptSession(
+        runner, cache, lambda which, device, cancel, report: which.load(None, "cpu")
+    )
     answers: list[Candidates] = []
     errors: list[Exception] = []
     session.on_candidates = lambda prompt, candidates, seconds: answers.append(candidates)
