@@ -73,6 +73,21 @@ class Settings:
     mask_opacity: float = _setting(
         0.4, Option("Mask opacity", "How much of the photo a mask covers.", low=0.0, high=1.0)
     )
+    hover_preview: bool = _setting(
+        True,
+        Option("Preview under the pointer", "Shows what a click would give, before the click."),
+    )
+    candidate_strip: bool = _setting(
+        True,
+        Option("Candidates beside the mask", "Shows the masks to choose from on the canvas."),
+    )
+    prompt_in_view: bool = _setting(
+        False,
+        Option(
+            "Prompt in view",
+            "The model looks at what you have zoomed to, so that small things can be clicked.",
+        ),
+    )
     embedding_memory_mb: int = _setting(
         1024,
         Option("Embeddings in memory", "Opened images answer at once.", 0, 262_144, unit="MB"),
@@ -86,6 +101,16 @@ class Settings:
     prefetch_neighbours: int = _setting(
         2,
         Option("Images prepared ahead", "How many next images are encoded while you work.", 0, 16),
+    )
+    unload_minutes: int = _setting(
+        30,
+        Option(
+            "Unload an unused model after",
+            "Frees its memory; the next prompt loads it again. 0 keeps it while memory lasts.",
+            0,
+            1440,
+            unit="min",
+        ),
     )
     shortcuts: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}),
