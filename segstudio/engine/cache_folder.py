@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
 
+_MODEL_KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")
+_IMAGE_KEY = re.compile(r"[0-9a-f]{8,128}")
 _TEMPORARY = ".part"
 _STALE_SECONDS = 3600.0  # a temporary file of that age is left over from a process that died
 _KEEP = 0.9  # eviction goes on down to this part of the budget, so that it is not due at each put
+
+
+def check_keys(model_key: str, image_key: str) -> None:
+    """Raises ValueError for keys that cannot be file names."""
+    if not _MODEL_KEY.fullmatch(model_key) or not _IMAGE_KEY.fullmatch(image_key):
+        raise ValueError(f"not keys of a cache: {model_key!r}, {image_key!r}")
 
 
 class CacheFolder:
@@ -27,6 +36,11 @@ class CacheFolder:
         self._budget = budget
         self._suffix = suffix
         self._disk = _DiskBudget(folder, budget, suffix)
+
+    def path(self, model_key: str, image_key: str, more: str = "") -> Path:
+        """Where a result of that model on that image lies; `more` tells several apart."""
+        check_keys(model_key, image_key)
+        return self.folder / model_key / image_key[:2] / f"{image_key}{more}{self._suffix}"
 
     def read(self, path: Path) -> bytes | None:
         """A file's content, or None if it is not there or cannot be read. It counts as used."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import OrderedDict
 from pathlib import Path
 
 from segstudio.core.prompt import Embedding
-from segstudio.engine.cache_folder import CacheFolder
+from segstudio.engine.cache_folder import CacheFolder, check_keys
 from segstudio.engine.embedding_file import DamagedFile, from_bytes, rounded, to_bytes
 
-_MODEL_KEY = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,200}")
-_IMAGE_KEY = re.compile(r"[0-9a-f]{8,128}")
 _SUFFIX = ".emb"
 
 Key = tuple[str, str]
@@ -75,11 +72,8 @@ class EmbeddingCache:
         return "disk" if path is not None and path.is_file() else None
 
     def _path(self, model_key: str, image_key: str) -> Path | None:
-        if not _MODEL_KEY.fullmatch(model_key) or not _IMAGE_KEY.fullmatch(image_key):
-            raise ValueError(f"not keys of a cache: {model_key!r}, {image_key!r}")
-        if self._disk is None:
-            return None
-        return self._disk.folder / model_key / image_key[:2] / (image_key + _SUFFIX)
+        check_keys(model_key, image_key)
+        return self._disk.path(model_key, image_key) if self._disk is not None else None
 
     # -- memory ---------------------------------------------------------------------------------
 

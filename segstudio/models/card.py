@@ -29,7 +29,8 @@ class ModelCard:
 
     `accepts` holds "point", "box" and "prior" as the model takes them. `weights` is None for a
     model that needs no file. `loader` names the function that loads it, as "module:function"; it
-    takes the weights' path (or None) and a device name and returns the model.
+    takes the weights' path (or None) and a device name and returns the model. `score_scale` times
+    a predicted IoU of SAM's scale is what this model's own scores say of masks as good.
     """
 
     key: str
@@ -38,6 +39,7 @@ class ModelCard:
     accepts: frozenset[str]
     weights: WeightsFile | None
     loader: str
+    score_scale: float = 1.0
 
     def load(self, weights: Path | None, device: str) -> PromptModel:
         """Import the model's code and load it on `device` ("cpu", "cuda", "mps").

@@ -8,6 +8,7 @@ Everything is deterministic: nothing here draws a random number.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -111,7 +112,9 @@ class GraphCut:
         self._check(embedding)
         graph = SuperpixelGraph(embedding.arrays)
         frame = FullFrame(graph, embedding.image_size)
-        found = everything(graph, frame, settings, report, cancel)
+        least = settings.predicted_iou * self.card.score_scale
+        own = replace(settings, predicted_iou=least)
+        found = everything(graph, frame, own, report, cancel)
         return Candidates(tuple(found), self.model_key)
 
     def _check(self, embedding: Embedding) -> None:

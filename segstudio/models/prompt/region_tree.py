@@ -15,14 +15,11 @@ import numpy.typing as npt
 
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.core.prompt import Candidate
+from segstudio.metrics.boxes import box_iou, corners
 from segstudio.models.prompt.contract import EverythingSettings
 from segstudio.models.prompt.cut_masks import FullFrame
 from segstudio.models.prompt.min_cut import Bools
 from segstudio.models.prompt.superpixel_graph import Floats, SuperpixelGraph
-
-# SAM's default of 0.88 keeps what this model, honest about itself, scores at 0.33 or better: the
-# asked threshold is scaled by that.
-_SCORE_SCALE = 0.33 / 0.88
 
 # Small regions merge before large ones of the same boundary.
 _SIZE_POWER = 0.15
@@ -169,9 +166,9 @@ def everything(
 ) -> list[Candidate]:
     """The regions that pass `settings`, best first, box NMS applied.
 
-    `points_per_side` leaves out what lies between the points of such a grid; `predicted_iou`
-    is scaled (see `_SCORE_SCALE`); holes and islands below `min_region` go, and so does a region
-    that is itself smaller.
+    `points_per_side` leaves out what lies between the points of such a grid; `predicted_iou` is on
+    this model's own scale; holes and islands below `min_region` go, and so does a region that is
+    itself smaller.
     """
     report(Progress(0, 3, "Merging superpixels"))
     tree = build_tree(graph, cancel)
@@ -181,26 +178,30 @@ def everything(
     stability = region_stability(tree, settings.stability_offset)
     whole = graph.area.sum()
     pixels = frame.image_pixels * tree.area / whole
+    # Compared in float32 and with these signs, as SAM's scores are.
     wanted = (
-        (score >= settings.predicted_iou * _SCORE_SCALE)
-        & (stability >= settings.stability)
+        (score.astype(np.float32) > np.float32(settings.predicted_iou))
+        & (stability.astype(np.float32) >= np.float32(settings.stability))
         & (tree.area > _SMALLEST * whole)
         & (tree.area < _LARGEST * whole)
         & (pixels >= settings.min_region)
     )
     hit = _hit_by_grid(graph, settings.points_per_side)
     order = [n for n in np.argsort(-score, kind="stable") if wanted[n] and hit[leaves[n]].any()]
-    kept = _without_repeats(graph, order, leaves, settings.box_nms)
-    found = []
-    for done, node in enumerate(kept):
+    found: list[Candidate] = []
+    taken = np.empty((0, 4), dtype=np.float32)
+    for done, node in enumerate(order):
         cancel.check()
-        report(Progress(done, len(kept), "Drawing masks"))
+        report(Progress(done, len(order), "Drawing masks"))
         side = np.zeros(graph.count, dtype=bool)
         side[leaves[node]] = True
         mask = frame.region(side, settings.min_region)
-        if mask.area > max(0, settings.min_region - 1):
+        box = corners(np.array(mask.box))
+        repeats = bool((box_iou(box, taken) > np.float64(settings.box_nms)).any())
+        if mask.area > max(0, settings.min_region - 1) and not repeats:
             found.append(Candidate(mask, float(score[node]), float(stability[node])))
-    report(Progress(3, 3, "Done"))
+            taken = np.vstack((taken, box))
+    report(Progress(len(order), len(order), "Drawing masks"))
     return found
 
 
@@ -212,42 +213,3 @@ def _hit_by_grid(graph: SuperpixelGraph, points_per_side: int) -> Bools:
     hit = np.zeros(graph.count, dtype=bool)
     hit[graph.labels[np.ix_(rows, columns)].ravel()] = True
     return hit
-
-
-def _without_repeats(
-    graph: SuperpixelGraph,
-    order: list[np.int64],
-    leaves: list[npt.NDArray[np.int64]],
-    most: float,
-) -> list[int]:
-    """Nodes in that order without those whose box overlaps a better one's by more than `most`."""
-    kept: list[int] = []
-    boxes = np.empty((0, 4))
-    corners = _superpixel_boxes(graph)
-    for node in order:
-        mine = corners[leaves[node]]
-        box = np.array([*mine[:, :2].min(axis=0), *mine[:, 2:].max(axis=0)])
-        if not len(boxes) or float(_box_iou(box, boxes).max()) <= most:
-            kept.append(int(node))
-            boxes = np.vstack((boxes, box))
-    return kept
-
-
-def _superpixel_boxes(graph: SuperpixelGraph) -> Floats:
-    """(n, 4) xyxy, half-open."""
-    rows, columns = np.indices(graph.labels.shape)
-    flat = graph.labels.ravel()
-    low = np.full((graph.count, 2), np.inf)
-    high = np.zeros((graph.count, 2))
-    for axis, place in enumerate((columns.ravel(), rows.ravel())):
-        np.minimum.at(low[:, axis], flat, place)
-        np.maximum.at(high[:, axis], flat, place + 1)
-    return np.concatenate((low, high), axis=1)
-
-
-def _box_iou(box: Floats, others: Floats) -> Floats:
-    shared = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    overlap = np.prod(np.maximum(shared, 0), axis=1)
-    areas = np.prod(others[:, 2:] - others[:, :2], axis=1) + np.prod(box[2:] - box[:2])
-    ratio: Floats = overlap / (areas - overlap)
-    return ratio
