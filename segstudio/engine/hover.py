@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from segstudio.core.mask import Box
 from segstudio.core.prompt import Candidates, Prompt
 from segstudio.engine.answerer import Answerer
 from segstudio.engine.jobs import Job, JobRunner, Lane
@@ -19,7 +20,7 @@ _AFTER_WORK = 5  # priority: clicks and everything go first, encoding ahead come
 _NUMBERS = itertools.count(1)
 
 # What answers are about: model, image, and the part of it that is looked at.
-_About = tuple[str, str, object]
+_About = tuple[str, str, Box | None]
 
 
 def _unheard(*_: object) -> None:
@@ -153,5 +154,5 @@ class Hover:
 
 
 def _about(answerer: Answerer) -> _About:
-    crop = getattr(answerer, "crop", None)
-    return answerer.embedding.model_key, answerer.embedding.image_key, crop.box if crop else None
+    box = answerer.crop.box if answerer.crop else None
+    return answerer.embedding.model_key, answerer.embedding.image_key, box

@@ -11,6 +11,7 @@ from PySide6.QtCore import (
     QCoreApplication,
     QMessageLogContext,
     QObject,
+    QTimer,
     QtMsgType,
     qInstallMessageHandler,
 )
@@ -28,9 +29,11 @@ from segstudio.gui.action_set import ActionSet
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
 from segstudio.gui.job_bridge import JobBridge
@@ -44,6 +47,7 @@ from segstudio.models.card import ModelCard
 from segstudio.models.prompt.contract import PromptModel
 
 MEGABYTE = 1 << 20
+REST_MS = 60_000  # how often one looks whether the model may be unloaded
 
 
 class Studio(QObject):
@@ -71,6 +75,8 @@ class Studio(QObject):
         self.desks = DeskSet(
             project=project,
             prompt=prompt,
+            hover=HoverDesk(self.workspace, self.prompts, prompt, self.canvas),
+            strip=StripDesk(self.workspace, prompt, self.canvas),
             model=ModelDesk(self.workspace, self.prompts, prompt),
             annotations=AnnotationDesk(self.workspace),
             view=view,
@@ -83,6 +89,12 @@ class Studio(QObject):
         wire(self.window, self.workspace, self.desks, self.actions, self.prompts)
         self.window.restore_places(settings.window_geometry, settings.window_state)
         self.window.closing.connect(self.close)
+        self.prompts.on_notice = self.workspace.tell
+        self._rest = QTimer(self)
+        self._rest.timeout.connect(
+            lambda: self.prompts.rest(self.workspace.settings.unload_minutes)
+        )
+        self._rest.start(REST_MS)
         self._closed = False
         self.desks.model.start()
 
@@ -93,12 +105,15 @@ class Studio(QObject):
         return store.image_path(self.workspace.images[image_id])
 
     def _load_model(
-        self, card: ModelCard, cancel: CancelToken, report: ProgressSink
+        self, card: ModelCard, device: str | None, cancel: CancelToken, report: ProgressSink
     ) -> PromptModel:
-        """Called on the device lane. Downloads only what the user asked for (`Get MobileSAM`)."""
+        """Called on the device lane; `device` None is the one of the settings.
+
+        Downloads only what the user asked for (`Get MobileSAM`).
+        """
         return load_prompt_model(
             card,
-            device=self.workspace.settings.device,
+            device=device or self.workspace.settings.device,
             weights=None,
             download=card.key in self.desks.model.may_download,
             report=report,
@@ -110,6 +125,7 @@ class Studio(QObject):
         if self._closed:
             return
         self._closed = True
+        self._rest.stop()
         geometry, state = self.window.places()
         self.workspace.change_settings(window_geometry=geometry, window_state=state)
         self.prompts.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
 
@@ -18,6 +20,8 @@ class DeskSet:
 
     project: ProjectDesk
     prompt: PromptDesk
+    hover: HoverDesk
+    strip: StripDesk
     model: ModelDesk
     annotations: AnnotationDesk
     view: ViewDesk

@@ -81,6 +81,8 @@ def _settings(window: MainWindow, workspace: Workspace, desks: DeskSet) -> QDial
         if "mask_opacity" in changes:
             desks.view.show_opacity(workspace.settings.mask_opacity)
             window.opacity.setValue(round(100 * workspace.settings.mask_opacity))
+        desks.hover.follow_settings()
+        desks.strip.follow_settings()
         if NEXT_START.intersection(changes):
             workspace.tell(dialog.tr("Device and embedding limits count from the next start on."))
 

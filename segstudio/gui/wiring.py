@@ -73,14 +73,21 @@ def _wire_gallery(
     project.neighbours = gallery.neighbours
     project.unlabelled_after = gallery.next_unlabelled
 
+    before = EmbeddingState.NONE
+
     def embedded(state: EmbeddingState, text: str) -> None:
+        nonlocal before
+        same_image, before = before is EmbeddingState.ENCODING_CROP, state
         window.prompt.show_state(text)
         window.status.set_embedding(_in_words(state, text))
         window.status.set_device(prompts.device)
         shown = project.wanted_image
         if state is EmbeddingState.READY and shown is not None:
             gallery.set_embedding_ready(shown, True)
-            prompts.prefetch(project.neighbour_reads(workspace.settings.prefetch_neighbours))
+            desks.hover.look_again()
+            if not same_image:
+                reads = project.neighbour_reads(workspace.settings.prefetch_neighbours)
+                prompts.prefetch(reads)
 
     prompts.on_state = embedded
 
@@ -147,6 +154,10 @@ def _wire_canvas(
     window.annotations.hidden_changed.connect(shut_eyes)
     desks.view.masks_shown.connect(actions.actions["view.masks"].setChecked)
     actions.actions["view.masks"].setChecked(True)
+    desks.hover.toggled.connect(actions.actions["view.hover"].setChecked)
+    desks.hover.follow_settings()
+    desks.strip.toggled.connect(actions.actions["view.candidates"].setChecked)
+    desks.strip.follow_settings()
 
 
 def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:
@@ -160,6 +171,7 @@ def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> No
     desk.name_wanted.connect(categories.ask_name)
     panel.model_chosen.connect(desks.model.use)
     panel.candidate_chosen.connect(desks.prompt.choose_candidate)
+    panel.candidate_stepped.connect(desks.prompt.step_candidate)
     panel.everything_wanted.connect(desks.model.everything)
     desks.model.model_changed.connect(panel.show_model)
     desks.model.missing.connect(panel.offer)

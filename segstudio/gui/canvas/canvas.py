@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
+from segstudio.gui.canvas.candidate_strip import NOTCH, WheelSteps
 from segstudio.gui.canvas.layers import MaskLayer, Pyramid
 from segstudio.gui.canvas.overlay import Overlay, paint_annotations, paint_marks
 from segstudio.gui.canvas.pictures import Pictures
@@ -27,6 +28,7 @@ class Canvas(QWidget):
     released = Signal(object)
     pointed_at = Signal(object)  # (x, y) in image pixels, or None outside
     view_changed = Signal(object)  # View
+    candidates_turned = Signal(int)  # by Shift and the wheel: so many candidates further
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,6 +46,7 @@ class Canvas(QWidget):
         self.hand_mode = False
         self._pan_from: QPointF | None = None
         self.scene.drawn = self.update
+        self._wheel = WheelSteps()
         self._spin = QTimer(self)
         self._spin.setInterval(WAIT_FRAME_MS)
         self._spin.timeout.connect(self._turn_wait_ring)
@@ -104,6 +107,11 @@ class Canvas(QWidget):
         centre = at or QPointF(self.width() / 2, self.height() / 2)
         self.set_view(self._view.zoomed(factor, centre.x(), centre.y()))
 
+    @property
+    def panning(self) -> bool:
+        """Whether the photo is being moved, or is about to be."""
+        return self.hand_mode or self._pan_from is not None
+
     def set_hand_mode(self, held: bool) -> None:
         """While held, a left drag pans."""
         if held and not self.hand_mode:
@@ -141,8 +149,10 @@ class Canvas(QWidget):
         super().resizeEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        steps = event.angleDelta().y() / 120.0
-        if steps and self.scene.pyramid is not None:
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.overlay.choosable:
+            if further := self._wheel.take(event):
+                self.candidates_turned.emit(further)
+        elif (steps := event.angleDelta().y() / NOTCH) and self.scene.pyramid is not None:
             self.zoom(ZOOM_STEP**steps, event.position())
         event.accept()
 

@@ -22,6 +22,7 @@ class Overlay:
     rubber_band: Box | None = None
     hovered: int | None = None
     selected: tuple[int, ...] = ()
+    choosable: bool = False  # there are candidates to go through with the wheel
     waiting: bool = False
     wait_angle: float = 0.0
     cursor: QPointF | None = None

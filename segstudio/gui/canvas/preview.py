@@ -24,6 +24,7 @@ from segstudio.gui.canvas.layers import OUTLINE_WIDTH, Pixels, Place, Pyramid
 EDGE = 3  # device pixels around a part, so that its outline is not cut off
 SMOOTHING = 5  # points of an outline that are averaged: no steps in what was never pixels
 DASH, GAP = 7, 5  # device pixels, times the screen's ratio
+LIGHTER_DASH = 150  # percent
 TILE = 92  # side of a candidate's small picture, in logical pixels
 AROUND = 0.35  # so much of the photo is around the mask there
 GROUND = (36, 33, 32)  # BGR beside the photo
@@ -173,6 +174,7 @@ def drawn(part: Part, style: Style, ratio: float = 1.0) -> Pixels:
     return pixels
 
 
+_SHADOW = (0, 0, 0, 140)
 _FIXED = 4  # binary places of the positions that OpenCV draws at
 
 
@@ -192,8 +194,10 @@ def _outline(pixels: Pixels, rings: Any, style: Style, ratio: float) -> None:
     width = max(1, int(OUTLINE_WIDTH * ratio))  # antialiased, so 1 looks like 1.5
     colour = style.colour
     lines = [np.rint(np.asarray(ring) * (1 << _FIXED)).astype(np.int32) for ring in rings]
-    if style.dashed:
+    if style.dashed:  # light on dark: seen on every photo, in the colour of what it shows too
+        cv2.polylines(pixels, lines, True, _SHADOW, width, cv2.LINE_AA, _FIXED)
         lines = [piece for line in lines for piece in _dashes(line, ratio)]
+        colour = colour.lighter(LIGHTER_DASH)
     bgra = (colour.blue(), colour.green(), colour.red(), 255)
     cv2.polylines(pixels, lines, not style.dashed, bgra, width, cv2.LINE_AA, _FIXED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,7 +42,8 @@ class Answer:
 class PromptDesk(QObject):
     """What the mask and model actions call; keeps prompt, answer and chosen candidate."""
 
-    answered = Signal()  # the answer or the chosen candidate changed
+    asked = Signal(object)  # Prompt; empty ones too
+    answered = Signal()  # the answer or the chosen candidate changed, or there will be none
     tool_changed = Signal(str)
     model_failed = Signal()  # its weights or its device; said already
 
@@ -55,6 +57,8 @@ class PromptDesk(QObject):
         self.current = 0
         self._accept_when_answered = False
         self._started = time.monotonic()
+        # The answer to a prompt, where it is in hand before the prompt is asked.
+        self.known: Callable[[Prompt], Candidates | None] = lambda _: None
         session.on_candidates = self._answered
         session.on_error = self._failed
         workspace.image_changed.connect(self._image_changed)
@@ -72,9 +76,11 @@ class PromptDesk(QObject):
         self._accept_when_answered = False
         if not prompt:
             self._forget_answer()
-        self._session.ask(prompt)
+        known = self.known(prompt)
+        self.asked.emit(prompt)
         self._canvas.set_waiting(bool(prompt))
         self._canvas.show_prompt(prompt)
+        self._session.ask(prompt, known)
 
     def clear(self) -> None:
         """Esc: give up the drag, drop the prompt and its masks; with none, drop the selection."""
@@ -159,7 +165,7 @@ class PromptDesk(QObject):
             self._draw_pictures(answer, self._workspace.pyramid)
 
     def _draw_pictures(self, answer: Answer, pyramid: Pyramid) -> None:
-        colour = self._colour()
+        colour = self.colour
 
         def work(cancel: CancelToken, _: ProgressSink) -> tuple[QImage, ...]:
             return _small_pictures(answer.candidates, pyramid, colour, cancel)
@@ -182,6 +188,7 @@ class PromptDesk(QObject):
         self._canvas.set_waiting(False)
         self._accept_when_answered = False
         self._workspace.tell_error(error)
+        self.answered.emit()
         if isinstance(error, WeightsError | DeviceError):
             self.model_failed.emit()
 
@@ -198,14 +205,16 @@ class PromptDesk(QObject):
         self.answered.emit()
 
     def _drawn(self, candidate: Candidate) -> Draw:
-        masks, colour = self._canvas.masks, self._colour()
+        masks, colour = self._canvas.masks, self.colour
 
         def draw(place: Place, ratio: float) -> Picture | None:
             return picture_of(candidate, place, Style(colour, masks.opacity), ratio)
 
         return draw
 
-    def _colour(self) -> QColor:
+    @property
+    def colour(self) -> QColor:
+        """What masks are drawn in now: the chosen category's."""
         category = self._workspace.categories.get(self._workspace.category_id or -1)
         return QColor(category.colour if category else category_colour(0))
 

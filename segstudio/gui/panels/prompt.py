@@ -4,79 +4,22 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
-from segstudio.core.prompt import Candidate, Candidates
-from segstudio.gui.canvas.preview import TILE
+from segstudio.core.prompt import Candidates
+from segstudio.gui.canvas.candidate_strip import MOST, CandidateTile, show_in
 from segstudio.models.card import ModelCard
 from segstudio.models.registry import PROMPT_MODELS
-
-
-class CandidateTile(QWidget):
-    """A small picture of one candidate with its predicted IoU and stability."""
-
-    chosen = Signal(int)
-
-    def __init__(self, index: int, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._index = index
-        self._picture: QImage | None = None
-        self._candidate: Candidate | None = None
-        self._current = False
-        self.setFixedHeight(TILE + 20)
-        self.setMinimumWidth(64)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-    def show_candidate(
-        self, candidate: Candidate | None, picture: QImage | None, *, current: bool
-    ) -> None:
-        self._candidate, self._picture, self._current = candidate, picture, current
-        if candidate is not None:
-            told = self.tr("Predicted IoU {:.2f}, stability {:.2f}")
-            self.setToolTip(told.format(candidate.predicted_iou, candidate.stability))
-        self.setVisible(candidate is not None)
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        del event
-        if self._candidate is None:
-            return
-        painter = QPainter(self)
-        painter.setRenderHints(
-            QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform
-        )
-        frame = QRectF(1.5, 1.5, self.width() - 3, TILE - 3)
-        if self._picture is not None:
-            painter.save()
-            painter.setClipRect(frame)
-            side = max(frame.width(), frame.height())
-            square = QRectF(0, 0, side, side)
-            square.moveCenter(frame.center())
-            painter.drawImage(square, self._picture)
-            painter.restore()
-        role = self.palette().highlight() if self._current else self.palette().mid()
-        painter.setPen(QPen(role, 2.0 if self._current else 1.0))
-        painter.drawRoundedRect(frame, 4, 4)
-        painter.setPen(self.palette().windowText().color())
-        text = f"{self._candidate.predicted_iou:.2f}"
-        below = QRectF(0, TILE, self.width(), 20)
-        painter.drawText(below, Qt.AlignmentFlag.AlignCenter, text)
-        painter.end()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        del event
-        self.chosen.emit(self._index)
 
 
 class PromptPanel(QWidget):
@@ -84,6 +27,7 @@ class PromptPanel(QWidget):
 
     model_chosen = Signal(str)
     candidate_chosen = Signal(int)
+    candidate_stepped = Signal(int)  # by the wheel: 1 is the next one
     everything_wanted = Signal()
     get_wanted = Signal(str)  # key of the model whose weights are to be downloaded
 
@@ -107,7 +51,7 @@ class PromptPanel(QWidget):
         self._hint.setProperty("role", "dim")
         self._everything = QPushButton(self.tr("Everything"), self)
         self._everything.setToolTip(self.tr("Find every object on this image (G)"))
-        self._tiles = [CandidateTile(index, self) for index in range(3)]
+        self._tiles = [CandidateTile(index, self) for index in range(MOST)]
         self._lay_out()
         self._model.activated.connect(
             lambda row: self.model_chosen.emit(str(self._model.itemData(row)))
@@ -116,6 +60,7 @@ class PromptPanel(QWidget):
         self._everything.clicked.connect(self.everything_wanted)
         for tile in self._tiles:
             tile.chosen.connect(self.candidate_chosen)
+            tile.stepped.connect(self.candidate_stepped)
         self.show_candidates(None, [], 0)
 
     def _lay_out(self) -> None:
@@ -158,13 +103,6 @@ class PromptPanel(QWidget):
     def show_candidates(
         self, candidates: Candidates | None, pictures: list[QImage], current: int
     ) -> None:
-        """Up to three tiles; `pictures` belong to the candidates, in the same order."""
-        items = candidates.items if candidates else ()
-        for index, tile in enumerate(self._tiles):
-            known = index < len(items)
-            tile.show_candidate(
-                items[index] if known else None,
-                pictures[index] if index < len(pictures) else None,
-                current=index == current,
-            )
-        self._hint.setVisible(not items)
+        """Up to three tiles; `pictures` belong to the candidates, and may come later."""
+        show_in(self._tiles, candidates, pictures, current)
+        self._hint.setVisible(not (candidates and candidates.items))
