@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -26,13 +25,10 @@ from torch.nn import functional
 
 from segstudio.core.image import Rgb8
 from segstudio.core.mask import Box, Mask
+from segstudio.models.prompt.prior_logits import prior_logits
 
 SIDE = 1024
 CELL = 4  # model pixels along one side of a cell of the mask decoder's logits
-
-# A prior mask becomes logits of this size where it is certain. SAM's own logits, which it takes
-# as a mask prompt, mostly lie between -20 and 20.
-PRIOR_LOGIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -66,23 +62,8 @@ class ModelFrame:
         return np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR))
 
     def prior_logits(self, prior: Mask) -> npt.NDArray[np.float32]:
-        """(256, 256) float32 logits of a mask of the whole image.
-
-        Each cell is (2 p - 1) * `PRIOR_LOGIT`, where p is the part of the cell that the mask
-        covers; padding counts as background.
-        """
-        rows, columns = self.size
-        shrinks = rows <= self.image_size[0] and columns <= self.image_size[1]
-        covered = cv2.resize(
-            prior.to_array().view(np.uint8) * np.uint8(255),
-            (columns, rows),
-            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-        )
-        square = np.zeros((SIDE, SIDE), dtype=np.float32)
-        square[:rows, :columns] = covered
-        cells = SIDE // CELL
-        part = square.reshape(cells, CELL, cells, CELL).mean(axis=(1, 3)) / 255.0
-        return np.asarray((2.0 * part - 1.0) * PRIOR_LOGIT, dtype=np.float32)
+        """(256, 256) float32 logits that give a mask of the whole image back when upsampled."""
+        return prior_logits(prior, self.size)
 
     def logits_above(self, logits: Tensor, level: float) -> tuple[Tensor, tuple[int, int]] | None:
         """The part of the image where one mask's logits may exceed `level`, at full size.
