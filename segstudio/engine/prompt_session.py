@@ -62,6 +62,10 @@ class PromptSession:
         def failed(error: Exception) -> None:
             self.on_error(error)
 
+        def open_now() -> tuple[ModelSlot | None, RgbImage | None]:
+            self._rest.used()
+            return self._view.slot, self._view.image
+
         self.on_state: Callable[[EmbeddingState, str], None] = _unheard
         self.on_candidates: Callable[[Prompt, Candidates, float], None] = _unheard
         self.on_error: Callable[[Exception], None] = _unheard
@@ -82,7 +86,7 @@ class PromptSession:
         self.everything = EverythingAsking(
             runner,
             cache,
-            open_now=lambda: (self._view.slot, self._view.image),
+            open_now=open_now,
             make_way=self._view.make_way,
             on_error=failed,
         )
@@ -113,8 +117,10 @@ class PromptSession:
     def answerer(self) -> Answerer | None:
         """What answers prompts on what is looked at now; None before its embedding is ready.
 
-        None also while the model is unloaded; `ask` loads it again.
+        None also while the model is unloaded; `ask` loads it again. Asking for it counts as using
+        the model.
         """
+        self._rest.used()
         view = self._view
         if view.slot is None or view.slot.model is None or view.embedding is None or not view.ready:
             return None
