@@ -84,8 +84,11 @@ def _covered(prior: Mask, size: tuple[int, int], rows: slice, columns: slice) ->
 def _fitted(wanted: Floats) -> Floats:
     """(h, w) logits of cells whose upsampling has the sign of `wanted` (4h, 4w), -1 to 1."""
     inside = (wanted > 0).astype(np.uint8)
-    beyond = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5) if not inside.all() else CELL
-    within = cv2.distanceTransform(inside, cv2.DIST_L2, 5) if inside.any() else 0
+    # With no outline in sight the distance is beyond all numbers.
+    within, beyond = (
+        np.minimum(cv2.distanceTransform(side, cv2.DIST_L2, 5), PRIOR_LOGIT)
+        for side in (inside, 1 - inside)
+    )
     distance = np.asarray(within - beyond, dtype=np.float32)
     rows, columns = wanted.shape[0] // CELL, wanted.shape[1] // CELL
     middle = distance.reshape(rows, CELL, columns, CELL)[:, 1:3, :, 1:3].mean(axis=(1, 3))

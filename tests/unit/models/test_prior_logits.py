@@ -65,7 +65,7 @@ def test_shapes_in_real_photos_come_back() -> None:
     ]
     found = np.array([(cells(shape), came_back(shape)) for shape in shapes])
     assert len(found) > 60 and found[0, 1] > 0.99
-    assert found[found[:, 0] >= 100, 1].min() >= 0.97
+    assert found[found[:, 0] >= 100, 1].min() >= 0.95
     assert np.mean(found[:, 1] >= 0.95) >= 0.95 and found[:, 1].min() >= 0.9
 
 
