@@ -50,6 +50,14 @@ class PointerEvent:
         return not self.modifiers.isdisjoint(modifiers)
 
 
+class PicksInSight(Protocol):
+    """What "everything" found and the canvas shows."""
+
+    def at(self, x: float, y: float) -> int | None:
+        """The index of the pick that a click at (x, y) means, if there is one."""
+        ...
+
+
 @dataclass(frozen=True)
 class Scene:
     """What lies under the pointer: the open image's size (H, W), or None, and what a tool may hit.
@@ -61,6 +69,7 @@ class Scene:
     image_size: tuple[int, int] | None = None
     annotations: tuple[Annotation, ...] = ()
     selected: frozenset[int] = frozenset()
+    picks: PicksInSight | None = None
 
 
 class Cursor(StrEnum):
@@ -105,7 +114,36 @@ class Select:
     extend: bool = False
 
 
-ToolResult = Nothing | PromptChanged | RubberBand | Select
+@dataclass(frozen=True)
+class PointAtPick:
+    """The pointer is over this pick, or over none."""
+
+    index: int | None
+
+
+@dataclass(frozen=True)
+class AcceptPick:
+    """This pick becomes an annotation."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class AcceptPicksInside:
+    """The picks that lie mostly in `box` (image pixels) become annotations."""
+
+    box: Box
+
+
+@dataclass(frozen=True)
+class DismissPick:
+    """This pick leaves the list."""
+
+    index: int
+
+
+PickResult = PointAtPick | AcceptPick | AcceptPicksInside | DismissPick
+ToolResult = Nothing | PromptChanged | RubberBand | Select | PickResult
 
 
 class Tool(Protocol):

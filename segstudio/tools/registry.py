@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from segstudio.tools.contract import Tool
+from segstudio.tools.pick_tool import PickTool
 from segstudio.tools.prompt_tool import BoxTool, PromptTool
 from segstudio.tools.select_tool import SelectTool
 
@@ -50,6 +51,14 @@ TOOLS: tuple[ToolRow, ...] = (
         icon="box",
         hint="Drag a box around one thing; drag its handles to adjust it.",
         make=BoxTool,
+    ),
+    ToolRow(
+        key="pick",
+        title="Pick from everything",
+        shortcut="K",
+        icon="pick",
+        hint="Click a mask to accept it, right click to dismiss it, drag to accept many.",
+        make=PickTool,
     ),
 )
 

@@ -104,7 +104,7 @@ def _official_crop_order(picks: PickList, places: list[Box]) -> set[int]:
         chosen += own[nms(corners[own], scores[own], 0.5)].tolist()
     if len({item.crop for item in picks.items}) > 1:
         area = torch.tensor(
-            [1 / float(np.prod(np.diff(np.reshape(picks.items[n].crop, (2, 2)), axis=0)))
+            [1 / float(np.prod(np.diff(np.reshape(picks.items[n].crop or (), (2, 2)), axis=0)))
              for n in chosen]
         )  # fmt: skip
         kept = nms(corners[chosen], area, 0.7).tolist()
