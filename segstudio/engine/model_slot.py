@@ -9,6 +9,7 @@ from segstudio.core.errors import DeviceError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.engine.jobs import Job, JobRunner, Lane
 from segstudio.models.card import ModelCard
+from segstudio.models.device import release_memory
 from segstudio.models.prompt.contract import PromptModel
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class ModelSlot:
 
     def _load_on_cpu(self, why: str, cancel: CancelToken, report: ProgressSink) -> PromptModel:
         self._model, self._device = None, _CPU
+        release_memory()  # other programs wait for the card's
         report(Progress(0, 0, f"{self.text} on the CPU"))
         model = self._take(self._load_model(self.card, _CPU, cancel, report))
         reason = why.partition(";")[0].rstrip(".")  # without the remedy, which was just applied

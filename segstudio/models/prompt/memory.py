@@ -1,4 +1,4 @@
-"""What a person reads when the device's memory runs out."""
+"""What a person reads when the device's memory runs out, or the device breaks down."""
 
 from __future__ import annotations
 
@@ -9,26 +9,40 @@ import torch
 
 from segstudio.core.errors import DeviceError
 
+# How the messages of a graphics card begin that no exception of its own tells apart. After most of
+# these the card is lost to this process, so every later call fails too.
+_CARD_FAILED = ("CUDA error", "cuDNN error", "MPS backend")
+
 
 @contextmanager
 def memory_errors(device: str) -> Iterator[None]:
-    """Turn torch's ways of saying "out of memory" into DeviceError, with the remedy."""
+    """Turn torch's ways of saying "out of memory" and "broken" into DeviceError, with remedy."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         if device.startswith("cuda"):
             torch.cuda.empty_cache()
-        raise DeviceError(
-            "The graphics card ran out of memory; close other programs that use it, take a "
-            "smaller model, or compute on the CPU."
-        ) from error
+        raise _card_memory() from error
     except MemoryError as error:
         raise _main_memory() from error
     except RuntimeError as error:
-        # The CPU's allocator has no exception of its own.
-        if "DefaultCPUAllocator" not in str(error):
+        text = str(error)
+        if "DefaultCPUAllocator" in text:  # it has no exception of its own
+            raise _main_memory() from error
+        if device == "cpu" or not text.startswith(_CARD_FAILED):
             raise
-        raise _main_memory() from error
+        if "out of memory" in text or "ALLOC_FAILED" in text:
+            raise _card_memory() from error
+        raise DeviceError(
+            "The graphics card failed; compute on the CPU, or restart SegStudio to try it again."
+        ) from error
+
+
+def _card_memory() -> DeviceError:
+    return DeviceError(
+        "The graphics card ran out of memory; close other programs that use it, take a "
+        "smaller model, or compute on the CPU."
+    )
 
 
 def _main_memory() -> DeviceError:

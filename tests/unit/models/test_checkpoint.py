@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,19 @@ def test_the_cpus_own_way_of_saying_it_is_understood() -> None:
 def test_other_errors_pass_as_they_are() -> None:
     with pytest.raises(RuntimeError, match="shapes"), memory_errors("cpu"):
         raise RuntimeError("shapes do not match")
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("CUDA error: an illegal memory access was encountered", "The graphics card failed"),
+        ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "The graphics card failed"),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", "The graphics card ran out"),
+        ("MPS backend out of memory (MPS allocated: 9 GB)", "The graphics card ran out"),
+    ],
+)
+def test_what_a_graphics_card_says_is_told_as_a_device_error(text: str, means: str) -> None:
+    with pytest.raises(DeviceError, match=means), memory_errors("cuda"):
+        raise RuntimeError(text)
+    with pytest.raises(RuntimeError, match=re.escape(text)), memory_errors("cpu"):
+        raise RuntimeError(text)
