@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Candidate, Candidates, Embedding, Prompt
+from segstudio.engine.refining import refine
 from segstudio.models.prompt.contract import PromptModel
 
 
@@ -17,14 +18,12 @@ class Crop:
     embedding: Embedding
 
     def holds(self, prompt: Prompt) -> bool:
-        """Whether every point, the box and all of the prior lie in this part."""
+        """Whether every point and the box lie in this part; a prior may reach beyond it."""
         x0, y0, x1, y1 = self.box
         if not all(x0 <= x <= x1 and y0 <= y <= y1 for x, y in prompt.points):
             return False
-        boxes = [] if prompt.box is None else [prompt.box]
-        if prompt.prior is not None and prompt.prior.area:
-            boxes.append(prompt.prior.box)
-        return all(x0 <= box.x0 and y0 <= box.y0 and box.x1 <= x1 and box.y1 <= y1 for box in boxes)
+        box = prompt.box or self.box
+        return x0 <= box.x0 and y0 <= box.y0 and box.x1 <= x1 and box.y1 <= y1
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +32,8 @@ class Answerer:
 
     `embedding` is of the whole image. With a `crop`, a prompt that lies wholly in it is answered
     there, at the crop's resolution; one that does not is answered on the whole image, which is
-    always at hand. Give it up after the work: as long as it is held, its model stays in memory.
+    always at hand. A prior is refined: it changes where it is clicked or boxed and nowhere else,
+    see `refining`. Give it up after the work: as long as it is held, its model stays in memory.
     """
 
     model: PromptModel
@@ -46,8 +46,18 @@ class Answerer:
         Masks found in the crop are placed in the image exactly, pixel by pixel. Raises what the
         model raises.
         """
-        crop = self.crop
-        if crop is None or not crop.holds(prompt):
+        crop = self.crop if self.crop is not None and self.crop.holds(prompt) else None
+        if prompt.prior is None:
+            return self._ask(prompt, crop)
+        return refine(
+            lambda question: self._ask(question, crop),
+            prompt,
+            self.model.model_key,
+            within=None if crop is None else crop.box,
+        )
+
+    def _ask(self, prompt: Prompt, crop: Crop | None) -> Candidates:
+        if crop is None:
             return self.model.predict(self.embedding, prompt)
         found = self.model.predict(crop.embedding, _moved_into(crop.box, prompt))
         size = self.embedding.image_size

@@ -16,6 +16,7 @@ from segstudio.engine.jobs import JobRunner, Lane
 from segstudio.engine.model_rest import UNLOAD_MINUTES, ModelRest
 from segstudio.engine.model_slot import LoadModel, ModelSlot
 from segstudio.engine.prompt_asking import PromptAsking
+from segstudio.engine.refining import kept
 from segstudio.models.card import ModelCard
 from segstudio.models.device import release_memory
 
@@ -173,13 +174,14 @@ class PromptSession:
     def ask(self, prompt: Prompt, known: Candidates | None = None) -> None:
         """Answer `prompt` instead of earlier ones, now or when the embedding is ready.
 
-        An empty prompt ends the asking; it is answered at once, with no candidates. So is one whose
-        answer is `known` already, from `answerer`.
+        An empty prompt ends the asking; it is answered at once, with no candidates. So are a prior
+        alone, with itself, and one whose answer is `known` already, from `answerer`.
         """
         self._rest.used()
         self._asking.take(prompt)
         if not prompt:
             known = Candidates((), self.model_key)
+        known = known or kept(prompt, self.model_key)
         if known is not None:
             self._asking.know(self._view.crop)
             self.on_candidates(prompt, known, 0.0)

@@ -82,6 +82,13 @@ def refined(
     return Candidates(_distinct(items), answer.model_key)
 
 
+def kept(prompt: Prompt, model_key: str) -> Candidates | None:
+    """The answer to a prior alone, which no model need be asked for: that prior; else None."""
+    if prompt.prior is None or prompt.points or prompt.box is not None:
+        return None
+    return Candidates((Candidate(prompt.prior, 1.0, 1.0),), model_key)
+
+
 def refine(
     predict: Predict, prompt: Prompt, model_key: str, within: Box | None = None
 ) -> Candidates:
@@ -96,8 +103,9 @@ def refine(
     prior = prompt.prior
     if prior is None:
         raise ValueError("a prompt without a prior refines nothing")
-    if not prompt.points and prompt.box is None:
-        return Candidates((Candidate(prior, 1.0, 1.0),), model_key)
+    unchanged = kept(prompt, model_key)
+    if unchanged is not None:
+        return unchanged
     # Beside points the box is a limit, not a hint of where the object ends.
     answer = predict(replace(prompt, box=None) if prompt.points else prompt)
     found = refined(prior, answer, prompt, within)

@@ -87,6 +87,10 @@ def test_what_lies_in_the_part_is_answered_there_and_placed_back(
     assert (close.predicted_iou, far.predicted_iou) == (0.9, 0.5)
     assert close.mask == far.mask
     assert close.point == pytest.approx(far.point)
+    if prompt.prior is not None:  # refined: what the model gave is no picture of the mask
+        assert close.logits is None
+        assert far.logits is None
+        return
     assert close.logits is not None
     assert far.logits is not None
     left, top = (int(value) for value in close.logits.origin)
@@ -102,15 +106,24 @@ def test_what_lies_in_the_part_is_answered_there_and_placed_back(
         Prompt(((30.5, 20.5), (30.5, 9.0)), (1, 1)),
         Prompt(((30.5, 20.5),), (1,), Box(19, 12, 30, 30)),
         Prompt(((30.5, 20.5),), (1,), Box(25, 12, 30, 43)),
-        Prompt(((30.5, 20.5),), (1,), None, Mask.from_crop(np.ones((1, 40)), (21, 20), SIZE)),
     ],
-    ids=["point right", "point above", "box left", "box below", "prior across"],
+    ids=["point right", "point above", "box left", "box below"],
 )
 def test_what_does_not_lie_wholly_in_the_part_is_answered_on_the_whole_image(
     prompt: Prompt,
 ) -> None:
     assert CLOSE.predict(prompt) == FAR.predict(prompt)
     assert CLOSE.predict(prompt).items[0].predicted_iou == 0.5
+
+
+def test_a_prior_that_reaches_beyond_the_part_stays_as_it_is_there() -> None:
+    prior = Mask.from_crop(np.ones((4, 60)), (2, 20), SIZE)
+    prompt = Prompt(((30.5, 30.5), (25.5, 21.5)), (1, 0), None, prior)
+    (close,), (far,) = CLOSE.predict(prompt).items, FAR.predict(prompt).items
+    assert (close.predicted_iou, far.predicted_iou) == (0.9, 0.5)
+    assert close.mask.contains(30.5, 30.5) and not close.mask.contains(25.5, 21.5)
+    outside = Mask.from_crop(np.ones((32, 32)), (20, 10), SIZE).inverted()
+    assert close.mask.intersect(outside) == prior.intersect(outside)
 
 
 def test_an_empty_prior_lies_in_every_part() -> None:
