@@ -161,6 +161,17 @@ def test_an_empty_prompt_also_ends_one_that_is_still_kept(desk: Desk) -> None:
     assert desk.answers == []
 
 
+def test_a_prior_alone_is_its_own_answer_before_the_model_is_there(desk: Desk) -> None:
+    prior = Mask.from_array(np.eye(6, 8))
+    heard: list[Candidates] = []
+    desk.session.on_candidates = lambda _prompt, candidates, _seconds: heard.append(candidates)
+    desk.session.open(photo(1))
+    desk.session.ask(Prompt(prior=prior))
+    assert len(heard) == 1
+    desk.settle()
+    assert all([item.mask for item in answer.items] == [prior] for answer in heard)
+
+
 def test_a_prompt_that_fails_is_told_and_the_next_is_answered(desk: Desk) -> None:
     desk.session.open(photo(1))
     desk.settle()
