@@ -119,6 +119,8 @@ ACTIONS: tuple[ActionRow, ...] = (
     _row("mask.front", _text("Bring to front"), "annotations.bring_to_front", "Ctrl+]",
          menu=_MASK),
     _row("mask.back", _text("Send to back"), "annotations.send_to_back", "Ctrl+[", menu=_MASK),
+    _row("model.in_view", _text("Prompt in view"), "in_view.toggle", "Shift+C", menu=_MODEL,
+         checkable=True, ends_group=True),
     _row("model.get", _text("Get MobileSAM (39 MB)"), "model.get", argument="mobile_sam",
          menu=_MODEL,
          icon="model"),

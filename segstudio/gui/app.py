@@ -30,6 +30,7 @@ from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.annotations import AnnotationDesk
 from segstudio.gui.desks.hover import HoverDesk
+from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
@@ -77,6 +78,7 @@ class Studio(QObject):
             prompt=prompt,
             hover=HoverDesk(self.workspace, self.prompts, prompt, self.canvas),
             strip=StripDesk(self.workspace, prompt, self.canvas),
+            in_view=InViewDesk(self.workspace, self.prompts, self.canvas),
             model=ModelDesk(self.workspace, self.prompts, prompt),
             annotations=AnnotationDesk(self.workspace),
             view=view,

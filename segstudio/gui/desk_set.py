@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from segstudio.gui.desks.annotations import AnnotationDesk
 from segstudio.gui.desks.hover import HoverDesk
+from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
@@ -22,6 +23,7 @@ class DeskSet:
     prompt: PromptDesk
     hover: HoverDesk
     strip: StripDesk
+    in_view: InViewDesk
     model: ModelDesk
     annotations: AnnotationDesk
     view: ViewDesk

@@ -83,6 +83,7 @@ def _settings(window: MainWindow, workspace: Workspace, desks: DeskSet) -> QDial
             window.opacity.setValue(round(100 * workspace.settings.mask_opacity))
         desks.hover.follow_settings()
         desks.strip.follow_settings()
+        desks.in_view.follow_settings()
         if NEXT_START.intersection(changes):
             workspace.tell(dialog.tr("Device and embedding limits count from the next start on."))
 

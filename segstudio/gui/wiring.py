@@ -28,7 +28,8 @@ def wire(
 ) -> None:
     """Connect one window's parts."""
     _wire_welcome(window, workspace, desks)
-    _wire_gallery(window, workspace, desks, prompts)
+    _wire_gallery(window, workspace, desks)
+    _wire_embedding(window, workspace, desks, prompts)
     _wire_canvas(window, workspace, desks, actions)
     _wire_panels(window, workspace, desks)
     _wire_status(window, workspace, prompts)
@@ -53,9 +54,7 @@ def _wire_welcome(window: MainWindow, workspace: Workspace, desks: DeskSet) -> N
     workspace.project_changed.connect(show)
 
 
-def _wire_gallery(
-    window: MainWindow, workspace: Workspace, desks: DeskSet, prompts: PromptSession
-) -> None:
+def _wire_gallery(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:
     gallery, project = window.gallery, desks.project
 
     def fill() -> None:
@@ -73,13 +72,24 @@ def _wire_gallery(
     project.neighbours = gallery.neighbours
     project.unlabelled_after = gallery.next_unlabelled
 
-    before = EmbeddingState.NONE
+
+def _wire_embedding(
+    window: MainWindow, workspace: Workspace, desks: DeskSet, prompts: PromptSession
+) -> None:
+    """What is said of the embedding, and what begins when it is ready."""
+    gallery, project = window.gallery, desks.project
+    before, told = EmbeddingState.NONE, ""
+
+    def show() -> None:
+        desks.in_view.follow(prompts.state)
+        in_part = window.canvas.overlay.part is not None
+        window.status.set_embedding(_in_words(prompts.state, told, in_part=in_part))
 
     def embedded(state: EmbeddingState, text: str) -> None:
-        nonlocal before
-        same_image, before = before is EmbeddingState.ENCODING_CROP, state
+        nonlocal before, told
+        same_image, before, told = before is EmbeddingState.ENCODING_CROP, state, text
         window.prompt.show_state(text)
-        window.status.set_embedding(_in_words(state, text))
+        show()
         window.status.set_device(prompts.device)
         shown = project.wanted_image
         if state is EmbeddingState.READY and shown is not None:
@@ -90,6 +100,7 @@ def _wire_gallery(
                 prompts.prefetch(reads)
 
     prompts.on_state = embedded
+    desks.in_view.looked.connect(show)
 
 
 def _wire_canvas(
@@ -158,6 +169,8 @@ def _wire_canvas(
     desks.hover.follow_settings()
     desks.strip.toggled.connect(actions.actions["view.candidates"].setChecked)
     desks.strip.follow_settings()
+    desks.in_view.toggled.connect(actions.actions["model.in_view"].setChecked)
+    desks.in_view.follow_settings()
 
 
 def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:
@@ -203,8 +216,10 @@ def _wire_status(window: MainWindow, workspace: Workspace, prompts: PromptSessio
     prompts.on_neighbours = status.set_neighbours
 
 
-def _in_words(state: EmbeddingState, text: str) -> str:
+def _in_words(state: EmbeddingState, text: str, *, in_part: bool) -> str:
     """What the status strip says of the embedding."""
+    if state is EmbeddingState.READY and in_part:
+        return QCoreApplication.translate("Status", "visible part ready")
     if state is EmbeddingState.READY:
         return QCoreApplication.translate("Status", "embedding ready")
     return text

@@ -12,6 +12,7 @@ from segstudio.gui.canvas.view import View
 ADD, REMOVE, BOX = QColor("#2ecc71"), QColor("#ff5c5c"), QColor("#4c9aff")
 POINT_RADIUS = 5.0
 HANDLE = 7.0
+FRAME = 1.5
 
 
 def paint_prompt(painter: QPainter, view: View, prompt: Prompt) -> None:
@@ -43,6 +44,18 @@ def paint_box(painter: QPainter, view: View, box: Box, *, handles: bool) -> None
             for y in (rect.top(), middle.y(), rect.bottom()):
                 if (x, y) != (middle.x(), middle.y()):
                     painter.drawRect(QRectF(x - HANDLE / 2, y - HANDLE / 2, HANDLE, HANDLE))
+
+
+def paint_part(painter: QPainter, view: View, part: Box, *, ready: bool) -> None:
+    """A thin frame around what the model looks at, as far as it is in sight; dashed: not ready."""
+    inset = FRAME / 2
+    sight = QRectF(0, 0, *view.viewport).adjusted(inset, inset, -inset, -inset)
+    rect = screen_rect(view, part).intersected(sight)
+    style = Qt.PenStyle.SolidLine if ready else Qt.PenStyle.DashLine
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(QColor(0, 0, 0, 90), FRAME + 1), QPen(BOX, FRAME, style)):
+        painter.setPen(pen)
+        painter.drawRect(rect)
 
 
 def paint_wait(painter: QPainter, at: QPointF, angle: float) -> None:

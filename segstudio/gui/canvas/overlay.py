@@ -10,7 +10,7 @@ from PySide6.QtGui import QPainter
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
 from segstudio.gui.canvas.layers import MaskLayer
-from segstudio.gui.canvas.marks import paint_box, paint_prompt, paint_wait
+from segstudio.gui.canvas.marks import paint_box, paint_part, paint_prompt, paint_wait
 from segstudio.gui.canvas.view import View
 
 
@@ -22,6 +22,8 @@ class Overlay:
     rubber_band: Box | None = None
     hovered: int | None = None
     selected: tuple[int, ...] = ()
+    part: Box | None = None  # what the model looks at; None for the whole image
+    part_ready: bool = False
     choosable: bool = False  # there are candidates to go through with the wheel
     waiting: bool = False
     wait_angle: float = 0.0
@@ -38,6 +40,8 @@ def paint_annotations(painter: QPainter, view: View, over: Overlay, masks: MaskL
 
 def paint_marks(painter: QPainter, view: View, over: Overlay) -> None:
     """The marks of the hand, on top of everything."""
+    if over.part is not None:
+        paint_part(painter, view, over.part, ready=over.part_ready)
     paint_prompt(painter, view, over.prompt)
     if over.rubber_band is not None:
         paint_box(painter, view, over.rubber_band, handles=False)

@@ -14,7 +14,7 @@ from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.workspace import Workspace
 
 REST_MS = 160  # so long a pointer stays where it is before it counts as resting
-LIGHTER = 0.45  # share of a mask's fill that a hovered one has
+LIGHTER = 0.55  # share of a mask's fill that a hovered one has
 HOVERING_TOOL = "point"
 
 
