@@ -65,13 +65,18 @@ class CacheFolder:
         """
         if len(data) > self._budget:
             return
-        name = f".{path.stem}.{os.getpid()}.{threading.get_ident()}{_TEMPORARY}"
-        temporary = path.with_name(name)
+        # Random, as process numbers are not unique where containers or machines share the folder.
+        temporary = path.with_name(f".{path.stem}.{os.urandom(6).hex()}{_TEMPORARY}")
         try:
             self._disk.make_room(len(data))
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(data)
-            os.replace(temporary, path)  # noqa: PTH105 - Path.replace is the same call
+            try:
+                os.replace(temporary, path)  # noqa: PTH105 - Path.replace is the same call
+            except PermissionError:
+                if not path.is_file():
+                    raise
+                temporary.unlink()  # it is there, and another process reads it now (Windows)
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -117,11 +122,10 @@ class _DiskBudget:
         for file in files:
             if used + size <= self._budget * _KEEP or used == 0:
                 break
-            with contextlib.suppress(FileNotFoundError):
-                try:
-                    Path(file.path).unlink()
-                except PermissionError:
-                    continue  # another process reads it just now (Windows)
+            try:
+                Path(file.path).unlink(missing_ok=True)
+            except OSError:
+                continue  # another process reads it just now (Windows), or it is not ours to delete
             used -= file.size
         return used
 

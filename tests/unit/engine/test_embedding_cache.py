@@ -283,6 +283,32 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
     assert cache.warning is not None
 
 
+def test_a_file_that_another_process_reads_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, one = cache_in(tmp_path, memory=0), embedding()
+    cache.put(one)
+
+    def held(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "The process cannot access the file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", held)  # as on Windows while somebody has the target open
+        cache.put(one)
+        assert cache.warning is None
+        cache.put(embedding(2))  # this one is not there yet: nothing was kept, and that is told
+        assert cache.warning is not None
+    assert same(cache.get(one.model_key, one.image_key), rounded(one))
+    assert len(files(tmp_path)) == 1
+
+    small = EmbeddingCache(tmp_path, 0, files(tmp_path)[0].stat().st_size)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", held)
+        small.put(embedding(3))  # has to make room and cannot
+        assert small.warning is None
+    assert len(files(tmp_path)) == 2
+
+
 # -- several at once ----------------------------------------------------------------------------
 
 _WRITER = """
