@@ -31,10 +31,14 @@ Floats = npt.NDArray[np.float64]
 
 
 def raw_settings(crop_layers: int = 0, *, fast: bool = False) -> EverythingSettings:
-    """How to ask a model for all that the pick-list's filters choose from: nothing suppressed."""
+    """How to ask a model for all that the pick-list's filters choose from: nothing suppressed.
+
+    The fast mode keeps the official thresholds: what passes decides there which points are asked.
+    """
+    usual = EverythingSettings()
     return EverythingSettings(
-        predicted_iou=LEAST_PREDICTED_IOU,
-        stability=LEAST_STABILITY,
+        predicted_iou=usual.predicted_iou if fast else LEAST_PREDICTED_IOU,
+        stability=usual.stability if fast else LEAST_STABILITY,
         box_nms=1.0,
         crop_layers=crop_layers,
         crop_nms=1.0,

@@ -92,12 +92,12 @@ class PickList:
     def filtered(
         self,
         filters: PickFilters,
-        labelled: Labelled | None = None,
+        covered: Covered | None = None,
         left_out: Iterable[int] = (),
     ) -> Indices:
         """(n,) indices of what is shown, best first.
 
-        `labelled` is what `unlabelled_only` goes by; those `left_out` (accepted, dismissed) still
+        `covered` is what `unlabelled_only` goes by; those `left_out` (accepted, dismissed) still
         hide their duplicates.
         """
         # Scores are float32 where they come from a network, and compared as such there.
@@ -112,9 +112,8 @@ class PickList:
         )
         kept[list(left_out)] = False
         found = np.flatnonzero(kept)
-        if filters.unlabelled_only and labelled is not None:
-            new = [labelled.share(self.items[index].mask) < COVERED for index in found.tolist()]
-            found = found[np.array(new, dtype=np.bool_)]
+        if filters.unlabelled_only and covered is not None:
+            found = found[covered.shares(found) < COVERED]
         return found
 
     def accepted(self, annotations: Iterable[Annotation]) -> frozenset[int]:
@@ -126,6 +125,22 @@ class PickList:
                 if self.items[index].mask == mask:
                     found.add(index)
         return frozenset(found)
+
+
+class Covered:
+    """How much of each pick the annotations cover; asked and counted at most once for each."""
+
+    def __init__(self, picks: PickList, annotations: Sequence[Annotation]) -> None:
+        self._masks = [item.mask for item in picks.items]
+        self._labelled = Labelled(annotations, picks.size) if len(picks) else None
+        self._shares = np.full(len(picks), np.nan)
+
+    def shares(self, indices: Indices) -> npt.NDArray[np.float64]:
+        """(n,) 0 to 1, of these picks."""
+        if self._labelled is not None:
+            for index in indices[np.isnan(self._shares[indices])].tolist():
+                self._shares[index] = self._labelled.share(self._masks[index])
+        return self._shares[indices]
 
 
 class Shown:

@@ -30,7 +30,8 @@ class ModelCard:
     `accepts` holds "point", "box" and "prior" as the model takes them. `weights` is None for a
     model that needs no file. `loader` names the function that loads it, as "module:function"; it
     takes the weights' path (or None) and a device name and returns the model. `score_scale` times
-    a predicted IoU of SAM's scale is what this model's own scores say of masks as good.
+    a predicted IoU of SAM's scale is what this model's own scores say of masks as good. `by_grid`
+    says whether "everything" prompts a grid of points, so that crop layers and the fast mode count.
     """
 
     key: str
@@ -40,6 +41,7 @@ class ModelCard:
     weights: WeightsFile | None
     loader: str
     score_scale: float = 1.0
+    by_grid: bool = True
 
     def load(self, weights: Path | None, device: str) -> PromptModel:
         """Import the model's code and load it on `device` ("cpu", "cuda", "mps").

@@ -22,6 +22,7 @@ PROMPT_MODELS: tuple[ModelCard, ...] = (
         loader="segstudio.models.prompt.graph_cut:load",
         # What SAM's default of 0.88 keeps, this model, honest about itself, scores at 0.33 or more.
         score_scale=0.33 / 0.88,
+        by_grid=False,
     ),
     ModelCard(
         key="mobile_sam",

@@ -18,8 +18,7 @@ from segstudio.core.mask import Box, Mask
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.core.prompt import Candidate, Candidates
 from segstudio.engine.everything_results import RawResults, raw_settings
-from segstudio.engine.everything_run import Labelled
-from segstudio.engine.picks import PickFilters, PickList, Shown
+from segstudio.engine.picks import Covered, PickFilters, PickList, Shown
 from segstudio.models.prompt.contract import EverythingSettings
 from segstudio.models.registry import prompt_model
 
@@ -149,11 +148,11 @@ def test_area_limits_take_away_and_bring_nothing_back() -> None:
 def test_what_is_labelled_or_left_out_is_not_shown_but_still_hides_its_duplicates() -> None:
     one, twin, other = rectangle(0, 0, 20, 20), rectangle(0, 0, 20, 19), rectangle(30, 5, 45, 25)
     picks = masks(one, twin, other)
-    labelled = Labelled([annotation(rectangle(0, 0, 20, 18))], SIZE)
+    covered = Covered(picks, [annotation(rectangle(0, 0, 20, 18))])
     filters = replace(ALL, overlap=0.7, unlabelled_only=True)
     assert picks.filtered(filters).tolist() == [0, 2]
-    assert picks.filtered(filters, labelled).tolist() == [2]
-    assert picks.filtered(replace(filters, unlabelled_only=False), labelled).tolist() == [0, 2]
+    assert picks.filtered(filters, covered).tolist() == [2]
+    assert picks.filtered(replace(filters, unlabelled_only=False), covered).tolist() == [0, 2]
     assert picks.filtered(filters, None, [2]).tolist() == [0]
     assert picks.filtered(filters, None, [0]).tolist() == [2]
 
