@@ -45,6 +45,7 @@ PACKAGES = (
     "torch",
     "torchvision",
     "segment-anything",
+    "openvino",
 )
 LOW_DISK_BYTES = 2 * 10**9
 

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from segstudio.core.errors import BadInputError
+from segstudio.core.image import RgbImage
+from segstudio.imaging.read import read_image
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ def write_sample_photos(folder: Path) -> list[Path]:
             f"The sample photos cannot be written to “{folder}” ({reason}); name another folder."
         ) from error
     return written
+
+
+def read_sample_photo(name: str = "coffee.png") -> RgbImage:
+    """One of the photos, for trying things out on. Raises BadInputError if it is not there."""
+    return read_image(_photos_folder() / name)
 
 
 def _photos_folder() -> Path:

@@ -13,7 +13,8 @@ from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTra
 from segstudio.models.card import ModelCard
 from segstudio.models.nets.tiny_vit import TinyViT
 from segstudio.models.prompt.frame import SIDE
-from segstudio.models.prompt.sam_model import PIXEL_MEAN, PIXEL_STD, SamModel, load_sam
+from segstudio.models.prompt.sam_encoder import PIXEL_MEAN, PIXEL_STD
+from segstudio.models.prompt.sam_model import SamModel, load_sam
 
 CHANNELS = 256
 GRID = SIDE // 16  # cells along one side of the image embedding

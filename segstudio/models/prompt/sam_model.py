@@ -7,16 +7,14 @@ bit-equal on the CPU at the same batch size).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
@@ -27,17 +25,15 @@ from segstudio.models.device import choose_device
 from segstudio.models.prompt.checkpoint import load_network
 from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.everything import segment_everything
-from segstudio.models.prompt.frame import SIDE, ModelFrame
+from segstudio.models.prompt.frame import ModelFrame
 from segstudio.models.prompt.memory import memory_errors
 from segstudio.models.prompt.sam_decoder import PointDecoder, SamDecoder
+from segstudio.models.prompt.sam_encoder import SamEncoder
 from segstudio.models.prompt.sam_masks import candidate, cut
 from segstudio.models.weights import file_sha256, missing_weights
 
 # Raised by one whenever `encode` changes what it feeds the encoder; old embeddings then miss.
 PREPROCESSING = "p1"
-
-PIXEL_MEAN = (123.675, 116.28, 103.53)  # ImageNet's, as in SAM's training
-PIXEL_STD = (58.395, 57.12, 57.375)
 
 IMAGE_EMBEDDING = "image_embedding"
 
@@ -49,20 +45,30 @@ def load_sam(
     if weights is None:
         raise missing_weights(card)
     device = choose_device(device)
-    return SamModel(card, device, load_network(build, card, weights, device), file_sha256(weights))
+    network = load_network(build, card, weights, device)
+    return SamModel(card, device, network, file_sha256(weights), weights)
 
 
 class SamModel:
     """One loaded network of the SAM family. Calls remember nothing.
 
-    Embeddings hold one array, "image_embedding": (1, 256, 64, 64) float32.
+    Embeddings hold one array, "image_embedding": (1, 256, 64, 64) float32. `weights` is the file
+    that `network` was filled from, if it was.
     """
 
-    def __init__(self, card: ModelCard, device: str, network: Any, weights_sha256: str) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        device: str,
+        network: Any,
+        weights_sha256: str,
+        weights: Path | None = None,
+    ) -> None:
         self.card = card
         self.device = device
         self._network = network
         self._model_key = f"{card.key}-{weights_sha256[:12]}-{PREPROCESSING}"
+        self.encoder = SamEncoder(network.image_encoder, card, device, self._model_key, weights)
         self._decoder = SamDecoder(network)
 
     @property
@@ -70,22 +76,13 @@ class SamModel:
         return self._model_key
 
     def prepare(self, report: ProgressSink, cancel: CancelToken) -> None:
-        """There is nothing to prepare yet."""
+        self.encoder.prepare(report, cancel)
 
     def encode(self, image: RgbImage, cancel: CancelToken) -> Embedding:
         cancel.check()
         resized = ModelFrame(image.size).resize(image.pixels)
-        with memory_errors(self.device), torch.inference_mode():
-            x = torch.from_numpy(resized.copy()).to(self.device).permute(2, 0, 1)[None]
-            mean, std = (
-                torch.tensor(values, device=self.device).view(3, 1, 1)
-                for values in (PIXEL_MEAN, PIXEL_STD)
-            )
-            x = (x - mean) / std
-            x = functional.pad(x, (0, SIDE - x.shape[3], 0, SIDE - x.shape[2]))
-            with _checked_between_blocks(self._network.image_encoder, cancel):
-                features = self._network.image_encoder(x)
-            array = np.ascontiguousarray(features.cpu().numpy())
+        with memory_errors(self.device):
+            array = self.encoder(resized, cancel)
         cancel.check()
         return Embedding(self.model_key, image.key, image.size, {IMAGE_EMBEDDING: array})
 
@@ -173,23 +170,3 @@ class SamModel:
 
     def _tensor(self, values: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)
-
-
-@contextmanager
-def _checked_between_blocks(encoder: nn.Module, cancel: CancelToken) -> Iterator[None]:
-    """Look at `cancel` before every block, as a large encoder takes minutes on a CPU."""
-
-    def look(*_: object) -> None:
-        cancel.check()
-
-    hooks = [
-        block.register_forward_pre_hook(look)
-        for blocks in encoder.modules()
-        if isinstance(blocks, nn.ModuleList)
-        for block in blocks
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
