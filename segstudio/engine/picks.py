@@ -157,9 +157,18 @@ class Shown:
         return len(self.indices)
 
     @property
-    def largest_first(self) -> Indices:
-        """In the order of drawing."""
-        return self._smallest_first[::-1]
+    def bounds(self) -> Box:
+        """The smallest box around all of them; (0, 0, 0, 0) if there are none."""
+        if not len(self.indices):
+            return Box(0, 0, 0, 0)
+        low, high = self._boxes[:, :2].min(axis=0), self._boxes[:, 2:].max(axis=0)
+        return Box(*low.tolist(), *high.tolist())
+
+    def in_sight(self, x0: float, y0: float, x1: float, y1: float) -> list[int]:
+        """Those whose box meets that part of the image, largest first: the order of drawing."""
+        left, top, right, bottom = self._boxes.T
+        seen = (left < x1) & (right > x0) & (top < y1) & (bottom > y0)
+        return [int(index) for index in self._smallest_first[seen][::-1]]
 
     def candidates(self, indices: Iterable[int]) -> tuple[Candidate, ...]:
         """These masks, largest first, so that small ones come to lie in front."""

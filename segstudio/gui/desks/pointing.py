@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, Qt
 
 from segstudio.core.annotation import Annotation
@@ -30,6 +32,8 @@ class Pointing(QObject):
         self._workspace, self._desk, self._canvas = workspace, desk, canvas
         self._seen: tuple[Annotation, ...] = ()
         self._hits = HitTest(())
+        # Asked at a double click; True where something took it, so that the tool need not.
+        self.opens: Callable[[PointerEvent], bool] = lambda _: False
         canvas.pressed.connect(self._press)
         canvas.moved.connect(self._move)
         canvas.released.connect(self._release)
@@ -38,17 +42,20 @@ class Pointing(QObject):
 
     def _scene(self) -> Scene:
         size = self._workspace.pyramid.size if self._workspace.pyramid else None
-        return Scene(size, self._seen, frozenset(self._workspace.selected))
+        selected = frozenset(self._workspace.selected)
+        return Scene(size, self._seen, selected, self._desk.picks)
 
     def look_again(self) -> None:
         """Annotations came, went, were hidden or shown."""
         masks = self._canvas.masks
         shown = self._workspace.annotations if masks.visible else ()
-        self._seen = tuple(row for row in shown if row.id not in masks.hidden)
+        self._seen = tuple(row for row in shown if row.id not in masks.hidden and not row.locked)
         self._hits = HitTest(self._seen)
         self._canvas.overlay.hovered = None
 
     def _press(self, event: PointerEvent) -> None:
+        if event.double and self.opens(event):
+            return
         self._desk.take(self._desk.tool.press(event, self._scene()))
 
     def _release(self, event: PointerEvent) -> None:
@@ -59,7 +66,8 @@ class Pointing(QObject):
         self._desk.take(self._desk.tool.move(event, scene))
         if not self._canvas.hand_mode:
             self._canvas.setCursor(_SHAPES[self._desk.tool.cursor(event, scene)])
-        found = None if self._desk.prompt else self._hits.at(event.x, event.y)
+        busy = self._desk.prompt or self._desk.picks is not None
+        found = None if busy else self._hits.at(event.x, event.y)
         hovered = found.id if found else None
         if hovered != self._canvas.overlay.hovered:
             self._canvas.overlay.hovered = hovered

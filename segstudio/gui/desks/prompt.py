@@ -17,12 +17,23 @@ from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidate, Candidates, Prompt
 from segstudio.engine.jobs import Lane
 from segstudio.engine.prompt_session import PromptSession
+from segstudio.engine.refining import Refinement
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.layers import Place, Pyramid
 from segstudio.gui.canvas.pictures import Draw
 from segstudio.gui.canvas.preview import Picture, Style, candidate_picture, picture_of
+from segstudio.gui.desks.accepting import into_category
 from segstudio.gui.workspace import Workspace
-from segstudio.tools.contract import PromptChanged, RubberBand, Select, Tool, ToolResult
+from segstudio.tools.contract import (
+    Nothing,
+    PickResult,
+    PicksInSight,
+    PromptChanged,
+    RubberBand,
+    Select,
+    Tool,
+    ToolResult,
+)
 from segstudio.tools.prompt_tool import PromptTool
 from segstudio.tools.registry import FIRST_TOOL, TOOLS
 
@@ -44,8 +55,11 @@ class PromptDesk(QObject):
 
     asked = Signal(object)  # Prompt; empty ones too
     answered = Signal()  # the answer or the chosen candidate changed, or there will be none
+    refined = Signal(object)  # Refinement: a mask with a prior is accepted
     tool_changed = Signal(str)
     model_failed = Signal()  # its weights or its device; said already
+    picked = Signal(object)  # PickResult: what the hand does with what everything found
+    gave_up = Signal()  # Esc where there was nothing to give up here
 
     def __init__(self, workspace: Workspace, session: PromptSession, canvas: Canvas) -> None:
         super().__init__()
@@ -55,10 +69,13 @@ class PromptDesk(QObject):
         self.prompt = Prompt()
         self.answer: Answer | None = None
         self.current = 0
+        self.picks: PicksInSight | None = None  # what the pick tool may hit
         self._accept_when_answered = False
         self._started = time.monotonic()
         # The answer to a prompt, where it is in hand before the prompt is asked.
         self.known: Callable[[Prompt], Candidates | None] = lambda _: None
+        # The category that the prompt's mask has, or will have.
+        self.category_of: Callable[[], int | None] = lambda: workspace.category_id
         session.on_candidates = self._answered
         session.on_error = self._failed
         workspace.image_changed.connect(self._image_changed)
@@ -88,7 +105,8 @@ class PromptDesk(QObject):
         if self.prompt:
             self._reset()
         else:
-            self.tool.cancel()
+            if self.tool.cancel() == Nothing():
+                self.gave_up.emit()
             self._workspace.select(())
 
     def take_back(self) -> None:
@@ -134,6 +152,8 @@ class PromptDesk(QObject):
                     id_ for id_ in chosen if id_ not in old
                 )
             self._workspace.select(chosen)
+        elif isinstance(result, PickResult):
+            self.picked.emit(result)
         band = result.box if isinstance(result, RubberBand) else None
         self._canvas.show_prompt(self.prompt, band)
 
@@ -214,8 +234,8 @@ class PromptDesk(QObject):
 
     @property
     def colour(self) -> QColor:
-        """What masks are drawn in now: the chosen category's."""
-        category = self._workspace.categories.get(self._workspace.category_id or -1)
+        """What masks are drawn in now: the colour of the category that they will have."""
+        category = self._workspace.categories.get(self.category_of() or -1)
         return QColor(category.colour if category else category_colour(0))
 
     # -- candidates -----------------------------------------------------------------------------
@@ -233,7 +253,8 @@ class PromptDesk(QObject):
     # -- accepting ------------------------------------------------------------------------------
 
     def accept(self) -> None:
-        """Accept the shown mask into the chosen category; before the answer: as soon as it is."""
+        """Accept the shown mask, into the chosen category or as what an annotation is refined to;
+        before the answer: as soon as it is there."""
         if not self.prompt:
             return
         if self.answer is None or self.answer.prompt != self.prompt:
@@ -242,6 +263,11 @@ class PromptDesk(QObject):
         self._accept_when_answered = False
         answer, chosen = self.answer, self.answer.candidates.items[self.current]
         attributes = {"candidate": self.current}
+        seconds = time.monotonic() - self._started
+        if answer.prompt.prior is not None:
+            key = answer.candidates.model_key
+            self.refined.emit(Refinement(chosen, answer.prompt, key, seconds, attributes))
+            return
         self.commit(
             self.tr("accepting the mask"),
             (chosen,),
@@ -249,28 +275,22 @@ class PromptDesk(QObject):
             prompt=answer.prompt,
             attributes=attributes,
             model_key=answer.candidates.model_key,
-            seconds=time.monotonic() - self._started,
+            seconds=seconds,
         )
 
     def commit(self, text: str, candidates: tuple[Candidate, ...], **how: Any) -> None:
         """Write masks into the chosen category; where there is none yet, make one first."""
-        category_id, prompt = self._workspace.category_id, self.prompt
-        if category_id is None:
-
-            def added(edit: Edit) -> None:
-                self._workspace.choose_category(edit.after.categories[0].id)
-                self.commit(text, candidates, **how)
-
-            name = self.tr("object")
-            self._workspace.edit(text, lambda session: session.add_category(name), then=added)
-            return
+        prompt = self.prompt
 
         def done(_: Edit) -> None:
             if self.prompt == prompt:
                 self._reset()
 
-        self._workspace.edit(
-            text, lambda session: session.accept(candidates, category_id, **how), then=done
+        into_category(
+            self._workspace,
+            text,
+            lambda session, category_id: session.accept(candidates, category_id, **how),
+            then=done,
         )
 
 

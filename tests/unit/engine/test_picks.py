@@ -197,7 +197,9 @@ def test_accepted_masks_come_largest_first_so_that_small_ones_lie_in_front() -> 
     picks = masks(small, large)
     shown = Shown(picks, picks.filtered(ALL))
     assert [item.mask for item in shown.candidates([0, 1])] == [large, small]
-    assert shown.largest_first.tolist() == [1, 0]
+    assert shown.in_sight(0, 0, 50, 40) == [1, 0]
+    assert shown.in_sight(20, 20, 50, 40) == [1]
+    assert shown.in_sight(40, 30, 50, 40) == []
 
 
 def test_no_results_show_nothing() -> None:
