@@ -49,8 +49,8 @@ def _setting(default: T, option: Option) -> T:
     return field(default=default, metadata={"option": option})
 
 
-def _remembered(default: T, label: str) -> T:
-    return _setting(default, Option(label, shown=False))
+def _remembered(default: T, label: str, low: float | None = None, high: float | None = None) -> T:
+    return _setting(default, Option(label, low=low, high=high, shown=False))
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,16 @@ class Settings:
             "Embeddings on disk", "Images seen before need no encoding.", 0, 4_194_304, unit="MB"
         ),
     )
+    everything_disk_mb: int = _setting(
+        1024,
+        Option(
+            "Everything on disk",
+            "Images searched before need no searching.",
+            0,
+            1_048_576,
+            unit="MB",
+        ),
+    )
     prefetch_neighbours: int = _setting(
         2,
         Option("Images prepared ahead", "How many next images are encoded while you work.", 0, 16),
@@ -118,6 +128,15 @@ class Settings:
             "option": Option("Shortcuts", "Keys that differ from the usual ones, by action.")
         },
     )
+    # The pick-list's filters; the predicted IoU is on SAM's scale, other models' scores differ.
+    picks_predicted_iou: float = _remembered(0.88, "Predicted IoU of what is shown", 0.0, 10.0)
+    picks_stability: float = _remembered(0.95, "Stability of what is shown", 0.0, 1.0)
+    picks_overlap: float = _remembered(0.7, "Overlap of what is shown", 0.0, 1.0)
+    picks_min_area: float = _remembered(0.0, "Least share of the image", 0.0, 1.0)
+    picks_max_area: float = _remembered(1.0, "Largest share of the image", 0.0, 1.0)
+    picks_unlabelled_only: bool = _remembered(True, "Only what is not labelled yet")
+    picks_fast: bool = _remembered(False, "Everything in the fast mode")
+    picks_crop_layers: int = _remembered(0, "Layers of crops in everything", 0, 2)
     preset: str = _remembered("", "Preset chosen last")
     recent_projects: tuple[str, ...] = _remembered((), "Projects opened last")
     window_geometry: str = _remembered("", "Place and size of the window, base64")

@@ -19,6 +19,10 @@ _AFTER_CLICKS = 1  # priority of long work that a click may overtake while it is
 _NUMBERS = itertools.count(1)
 
 
+def _nothing_known(_: str) -> Candidates | None:
+    return None
+
+
 class EverythingAsking:
     """The session's `everything`: `ask` starts it, and what is asked newest wins.
 
@@ -43,10 +47,14 @@ class EverythingAsking:
         self._key = f"everything-{next(_NUMBERS)}"
 
     def ask(
-        self, settings: EverythingSettings, on_done: Callable[[Candidates], None]
+        self,
+        settings: EverythingSettings,
+        on_done: Callable[[Candidates], None],
+        known: Callable[[str], Candidates | None] = _nothing_known,
     ) -> Job[Candidates]:
         """Segment everything in the open image, crops too where `settings` want layers of them.
 
+        `known` is asked first, on the device lane and with the model's key: what it has is taken.
         A new call, another image and another model cancel it; the job's `cancel` does too. Raises
         BadInputError if no image is open or no model chosen; later errors go to the session's
         `on_error`.
@@ -57,6 +65,9 @@ class EverythingAsking:
 
         def work(cancel: CancelToken, report: ProgressSink) -> Candidates:
             def on(model: PromptModel) -> Candidates:
+                found = known(model.model_key)
+                if found is not None:
+                    return found
                 embedding = encode_image(model, self._cache, image, cancel)
                 crops = crop_encoder(model, self._cache, image, cancel)
                 return model.everything(embedding, settings, report, cancel, crops)
