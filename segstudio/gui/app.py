@@ -31,9 +31,11 @@ from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.annotations import AnnotationDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
+from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.refine import RefineDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
@@ -78,9 +80,11 @@ class Studio(QObject):
             prompt=prompt,
             hover=HoverDesk(self.workspace, self.prompts, prompt, self.canvas),
             strip=StripDesk(self.workspace, prompt, self.canvas),
+            refine=RefineDesk(self.workspace, prompt, self.canvas),
             in_view=InViewDesk(self.workspace, self.prompts, self.canvas),
             model=ModelDesk(self.workspace, self.prompts, prompt),
             annotations=AnnotationDesk(self.workspace),
+            locks=LockDesk(self.workspace),
             view=view,
             window=WindowDesk(self.workspace, self.window),
         )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from segstudio.gui.desks.annotations import AnnotationDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
+from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.refine import RefineDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
@@ -23,9 +25,11 @@ class DeskSet:
     prompt: PromptDesk
     hover: HoverDesk
     strip: StripDesk
+    refine: RefineDesk
     in_view: InViewDesk
     model: ModelDesk
     annotations: AnnotationDesk
+    locks: LockDesk
     view: ViewDesk
     window: WindowDesk
 

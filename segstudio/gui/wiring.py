@@ -11,6 +11,7 @@ from segstudio.core.changes import Edit
 from segstudio.engine.jobs import Lane
 from segstudio.engine.prompt_session import EmbeddingState, PromptSession
 from segstudio.gui.action_set import ActionSet
+from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.preview import Picture
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.pointing import Pointing
@@ -103,11 +104,8 @@ def _wire_embedding(
     desks.in_view.looked.connect(show)
 
 
-def _wire_canvas(
-    window: MainWindow, workspace: Workspace, desks: DeskSet, actions: ActionSet
-) -> None:
-    canvas = window.canvas
-    pointing = Pointing(workspace, desks.prompt, canvas)
+def _wire_drawing(canvas: Canvas, workspace: Workspace) -> None:
+    """What takes longer than a frame is drawn in the background."""
 
     def draw_later(work: Callable[[], QImage], done: Callable[[QImage], None]) -> None:
         workspace.runner.submit(
@@ -139,6 +137,15 @@ def _wire_canvas(
     canvas.scene.draw_later = draw_later
     canvas.pictures.draw_with(draw_picture)
 
+
+def _wire_canvas(
+    window: MainWindow, workspace: Workspace, desks: DeskSet, actions: ActionSet
+) -> None:
+    canvas = window.canvas
+    pointing = Pointing(workspace, desks.prompt, canvas)
+
+    _wire_drawing(canvas, workspace)
+
     def show_image() -> None:
         canvas.show_image(workspace.pyramid)
         show_masks()
@@ -153,8 +160,8 @@ def _wire_canvas(
         canvas.overlay.selected = workspace.selected
         canvas.update()
 
-    def shut_eyes(hidden: frozenset[int]) -> None:
-        canvas.masks.hidden = hidden
+    def shut_eyes(_: object = None) -> None:
+        canvas.masks.hidden = window.annotations.model.hidden | desks.refine.lifted
         canvas.refresh()
         pointing.look_again()
 
@@ -163,6 +170,8 @@ def _wire_canvas(
     workspace.categories_changed.connect(show_masks)
     workspace.selection_changed.connect(show_selection)
     window.annotations.hidden_changed.connect(shut_eyes)
+    desks.refine.lifted_changed.connect(shut_eyes)
+    pointing.opens = desks.refine.open_at
     desks.view.masks_shown.connect(actions.actions["view.masks"].setChecked)
     actions.actions["view.masks"].setChecked(True)
     desks.hover.toggled.connect(actions.actions["view.hover"].setChecked)
@@ -180,6 +189,8 @@ def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> No
     categories.changed.connect(desk.change_category)
     categories.deleted.connect(desk.delete_category)
     categories.left.connect(window.canvas.setFocus)
+    window.annotations.lock_wanted.connect(desks.locks.set_locked)
+    window.annotations.opened.connect(desks.refine.open)
     panel.model_chosen.connect(lambda _: window.canvas.setFocus())
     desk.name_wanted.connect(categories.ask_name)
     panel.model_chosen.connect(desks.model.use)
@@ -233,7 +244,7 @@ def _wire_actions(workspace: Workspace, desks: DeskSet, actions: ActionSet) -> N
             actions.actions[name].setEnabled(workspace.store is not None)
 
     def follow_selection() -> None:
-        for name in ("edit.delete", "mask.front", "mask.back"):
+        for name in ("edit.delete", "mask.front", "mask.back", "mask.refine", "mask.lock"):
             actions.actions[name].setEnabled(bool(workspace.selected))
 
     def follow_answer() -> None:

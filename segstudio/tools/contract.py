@@ -37,6 +37,7 @@ class PointerEvent:
 
     `button` is the one pressed or released; None for a move. `slack` is how many image pixels four
     screen pixels cover at the view's zoom: what is nearer than that is one place to a hand.
+    `double` marks the second press of a double click; the tool sees both.
     """
 
     x: float
@@ -44,6 +45,7 @@ class PointerEvent:
     button: Button | None = Button.LEFT
     modifiers: frozenset[Modifier] = frozenset()
     slack: float = 4.0
+    double: bool = False
 
     def held(self, *modifiers: Modifier) -> bool:
         """Whether any of `modifiers` is held."""

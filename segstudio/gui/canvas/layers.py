@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from segstudio.gui.canvas.view import View
 
 OUTLINE_WIDTH = 1.5
 HOVER_BOOST = 0.15
+HATCH_STEP, HATCH_BOOST = 8.0, 0.35  # logical pixels between the lines, and their extra fill
 SMALLEST_LEVEL = 512
 SHARP_FROM = 2.0  # from so many device pixels an image pixel on, pixels are meant to be seen
 FIXED = 4  # binary places of the positions that OpenCV draws at
@@ -128,7 +130,8 @@ class MaskLayer:
             shape = self.shapes.get(annotation.id)
             if shape is not None and annotation.id not in self.hidden:
                 colour = self.colour(annotation)
-                tint(pixels, place, shape, colour, self.opacity, ratio=ratio)
+                locked = annotation.locked
+                tint(pixels, place, shape, colour, self.opacity, ratio=ratio, hatched=locked)
 
     def paint_hover(self, painter: QPainter, view: View, annotation_id: int) -> None:
         self._paint_again(painter, view, annotation_id, HOVER_BOOST, Qt.PenStyle.SolidLine)
@@ -192,8 +195,9 @@ def tint(
     opacity: float,
     *,
     ratio: float = 1.0,
+    hatched: bool = False,
 ) -> None:
-    """Fill and outline one mask on (h, w, 4) BGRA `pixels` of `place`."""
+    """Fill and outline one mask on (h, w, 4) BGRA `pixels` of `place`; hatch it if asked to."""
     width = max(1, int(OUTLINE_WIDTH * ratio))  # antialiased, so 1 looks like 1.5
     rect, edge = shape.rect, width + 1
     x0 = max(0, int(rect.left() * place.scale + place.x) - edge)
@@ -213,8 +217,25 @@ def tint(
     cv2.fillPoly(inside, rings, 255, cv2.LINE_8, FIXED)
     tinted = cv2.addWeighted(part, 1.0 - opacity, np.full_like(part, bgra), opacity, 0.0)
     cv2.copyTo(tinted, inside, part)
+    if hatched:
+        lines = cv2.bitwise_and(inside, _hatch(inside.shape, (place.x - x0, place.y - y0), ratio))
+        strong = min(1.0, opacity + HATCH_BOOST)
+        drawn = cv2.addWeighted(part, 1.0 - strong, np.full_like(part, bgra), strong, 0.0)
+        cv2.copyTo(drawn, lines, part)
     cv2.polylines(part, rings, True, bgra, width, cv2.LINE_AA, FIXED)
     pixels[y0:y1, x0:x1] = part
+
+
+def _hatch(size: tuple[int, ...], origin: tuple[float, float], ratio: float) -> Pixels:
+    """(h, w) uint8, 255 on slanted lines, of a part that has the image's corner at `origin`.
+
+    The lines lie still on the image while it is panned, and keep their width at every zoom.
+    """
+    step, width = round(HATCH_STEP * ratio), max(1, round(OUTLINE_WIDTH * ratio))
+    start = math.floor(origin[0] + origin[1])
+    rows, columns = np.arange(size[0]), np.arange(size[1])
+    along = (rows[:, np.newaxis] + columns - start) % step
+    return np.where(along < width, np.uint8(255), np.uint8(0))
 
 
 def _array(image: QImage) -> Pixels:

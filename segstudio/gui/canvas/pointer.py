@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QMouseEvent
 
 from segstudio.gui.canvas.view import View
@@ -26,4 +26,5 @@ def pointer_event(event: QMouseEvent, view: View) -> PointerEvent:
     """The event in image pixels; `button` is the one pressed or released, None for a move."""
     x, y = view.to_image(event.position().x(), event.position().y())
     held = frozenset(name for flag, name in _MODIFIERS.items() if event.modifiers() & flag)
-    return PointerEvent(x, y, _BUTTONS.get(event.button()), held, SLACK_PIXELS / view.scale)
+    double = event.type() == QEvent.Type.MouseButtonDblClick
+    return PointerEvent(x, y, _BUTTONS.get(event.button()), held, SLACK_PIXELS / view.scale, double)

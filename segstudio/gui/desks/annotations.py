@@ -42,7 +42,7 @@ class AnnotationDesk(QObject):
         """Delete the selected annotations; no question, as undo brings them back."""
         ids = self._workspace.selected
         if ids:
-            self._workspace.edit(self.tr("deleting"), lambda session: session.delete(ids))
+            self._change(self.tr("deleting"), lambda session: session.delete(ids))
 
     def select_all(self) -> None:
         self._workspace.select(tuple(item.id for item in self._workspace.annotations))
@@ -56,9 +56,19 @@ class AnnotationDesk(QObject):
     def _reorder(self, *, to_front: bool) -> None:
         ids = self._workspace.selected
         if ids:
-            self._workspace.edit(
-                self.tr("reordering"), lambda session: session.reorder(ids, to_front)
-            )
+            self._change(self.tr("reordering"), lambda session: session.reorder(ids, to_front))
+
+    def _change(self, text: str, make: Callable[[ImageSession], Edit | None]) -> None:
+        """Edit the selected annotations; what is locked among others stays, and that is said."""
+        chosen = set(self._workspace.selected)
+        rows = [row for row in self._workspace.annotations if row.id in chosen]
+        locked = sum(row.locked for row in rows)
+
+        def done(_: Edit) -> None:
+            if locked:
+                self._workspace.tell(self.tr("{} locked stayed as they are.").format(locked))
+
+        self._workspace.edit(text, make, then=done)
 
     # -- categories -----------------------------------------------------------------------------
 
@@ -76,7 +86,7 @@ class AnnotationDesk(QObject):
         ids = self._workspace.selected
         self._workspace.choose_category(category_id)
         if ids:
-            self._workspace.edit(
+            self._change(
                 self.tr("changing category"), lambda session: session.set_category(ids, category_id)
             )
 

@@ -8,30 +8,38 @@ from PySide6.QtCore import (
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
+    QRectF,
     QSize,
     Qt,
     Signal,
 )
+from PySide6.QtGui import QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
     QLabel,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTreeView,
     QVBoxLayout,
     QWidget,
 )
 
 from segstudio.core.annotation import Annotation
+from segstudio.gui.icons import paint_icon
 from segstudio.gui.panels.categories import swatch
+from segstudio.gui.theme import current_tokens
 from segstudio.gui.workspace import Workspace
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
-EYE, NAME, SCORE, TOOL = range(4)
+_SPOKEN = Qt.ItemDataRole.AccessibleTextRole
+EYE, LOCK, NAME, SCORE, TOOL = range(5)
+MARK = 14  # side of the marks in the first two columns, in logical pixels
 
 
 class AnnotationModel(QAbstractTableModel):
-    """Rows of the open image's annotations, front first; the eye is a check box."""
+    """Rows of the open image's annotations, front first, with an eye and a lock each."""
 
     shown_changed = Signal()
 
@@ -52,26 +60,31 @@ class AnnotationModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(self.rows)
 
     def columnCount(self, parent: Index = _ROOT) -> int:
-        return 0 if parent.isValid() else 4
+        return 0 if parent.isValid() else 5
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> object:
         if orientation is not Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
             return None
-        names = ("", self.tr("Category"), self.tr("Score"), self.tr("Made by"))
+        names = ("", "", self.tr("Category"), self.tr("Score"), self.tr("Made by"))
         return names[section]
 
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-        return flags | Qt.ItemFlag.ItemIsUserCheckable if index.column() == EYE else flags
+    def mark(self, row: int, column: int) -> tuple[str, bool]:
+        """The icon of an eye or a lock, and whether it says something out of the ordinary."""
+        annotation = self.rows[row]
+        if column == EYE:
+            hidden = annotation.id in self.hidden
+            return "eye-off" if hidden else "eye", hidden
+        return "lock" if annotation.locked else "unlock", annotation.locked
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         row, column = self.rows[index.row()], index.column()
         category = self._workspace.categories.get(row.category_id)
-        if role == Qt.ItemDataRole.CheckStateRole and column == EYE:
-            shown = row.id not in self.hidden
-            return Qt.CheckState.Checked if shown else Qt.CheckState.Unchecked
+        if role == Qt.ItemDataRole.ForegroundRole and row.locked:
+            return current_tokens().colour("dim")
+        if role in (Qt.ItemDataRole.ToolTipRole, _SPOKEN) and column in (EYE, LOCK):
+            return self._mark_text(row, column)
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(row, category.name if category else "", column)
         if role == Qt.ItemDataRole.DecorationRole and column == NAME and category is not None:
@@ -87,34 +100,81 @@ class AnnotationModel(QAbstractTableModel):
     def _text(self, row: Annotation, name: str, column: int) -> str:
         if column == SCORE:
             return "" if row.predicted_iou is None else f"{row.predicted_iou:.2f}"
-        return {NAME: name, TOOL: row.tool}.get(column, "")
+        refined = row.prompt is not None and row.prompt.prior is not None
+        made = self.tr("{}, refined").format(row.tool) if refined else row.tool
+        return {NAME: name, TOOL: made}.get(column, "")
 
-    def setData(self, index: Index, value: object, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        del value  # the eye only toggles
-        if role != Qt.ItemDataRole.CheckStateRole or index.column() != EYE:
-            return False
-        self.hidden = self.hidden ^ {self.rows[index.row()].id}
+    def _mark_text(self, row: Annotation, column: int) -> str:
+        if column == EYE:
+            return self.tr("Show") if row.id in self.hidden else self.tr("Hide")
+        return self.tr("Unlock") if row.locked else self.tr("Lock")
+
+    def toggle_shown(self, row: int) -> None:
+        """Open or shut the eye of a row."""
+        self.hidden = self.hidden ^ {self.rows[row].id}
+        index = self.index(row, EYE)
         self.dataChanged.emit(index, index)
         self.shown_changed.emit()
-        return True
+
+
+class Marks(QStyledItemDelegate):
+    """Draws eyes and locks: what is out of the ordinary in full, the rest faintly."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        super().paint(painter, option, index)
+        model, tokens = index.model(), current_tokens()
+        if isinstance(model, AnnotationModel):
+            name, plain = model.mark(index.row(), index.column())
+            square = QRectF(0, 0, MARK, MARK)
+            square.moveCenter(QRectF(option.rect).center())
+            paint_icon(painter, name, square, tokens.text if plain else tokens.disabled)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(MARK + 8, super().sizeHint(option, index).height())
+
+
+class AnnotationList(QTreeView):
+    """A press on an eye or a lock toggles it and leaves the selection as it is."""
+
+    mark_pressed = Signal(int, int)  # row, column
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if not self._press_mark(event):
+            super().mousePressEvent(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if not self._press_mark(event):
+            super().mouseDoubleClickEvent(event)
+
+    def _press_mark(self, event: QMouseEvent) -> bool:
+        index = self.indexAt(event.position().toPoint())
+        pressed = event.button() is Qt.MouseButton.LeftButton and index.column() in (EYE, LOCK)
+        if pressed and index.isValid():
+            self.mark_pressed.emit(index.row(), index.column())
+        return pressed and index.isValid()
 
 
 class AnnotationsPanel(QWidget):
     """The list; its selection is the workspace's."""
 
     hidden_changed = Signal(object)  # frozenset of annotation ids whose eye is shut
+    lock_wanted = Signal(object, bool)  # tuple of annotation ids, locked
+    opened = Signal(int)  # annotation id: a double click wants to refine it
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
         self.model = AnnotationModel(workspace)
-        self._view = QTreeView(self)
+        self._view = AnnotationList(self)
         self._view.setModel(self.model)
         self._view.setObjectName("annotations")
         self._view.setRootIsDecorated(False)
         self._view.setUniformRowHeights(True)
         self._view.setIconSize(QSize(14, 14))
         self._view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self._marks = Marks(self._view)
+        for column in (EYE, LOCK):
+            self._view.setItemDelegateForColumn(column, self._marks)
         header = self._view.header()
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(24)
@@ -129,6 +189,8 @@ class AnnotationsPanel(QWidget):
         layout.addWidget(self._empty)
         layout.addWidget(self._view, 1)
         self._view.selectionModel().selectionChanged.connect(self._take_selection)
+        self._view.mark_pressed.connect(self._toggle)
+        self._view.doubleClicked.connect(self._open)
         self.model.shown_changed.connect(lambda: self.hidden_changed.emit(self.model.hidden))
         workspace.image_changed.connect(self.refresh)
         workspace.edited.connect(lambda _: self.refresh())
@@ -157,6 +219,16 @@ class AnnotationsPanel(QWidget):
         self._showing = False
         if selection.indexes():
             self._view.scrollTo(selection.indexes()[0])
+
+    def _toggle(self, row: int, column: int) -> None:
+        if column == EYE:
+            self.model.toggle_shown(row)
+        else:
+            annotation = self.model.rows[row]
+            self.lock_wanted.emit((annotation.id,), not annotation.locked)
+
+    def _open(self, index: QModelIndex) -> None:
+        self.opened.emit(self.model.rows[index.row()].id)
 
     def _take_selection(self) -> None:
         if not self._showing:
