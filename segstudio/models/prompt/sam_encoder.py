@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from segstudio.core.errors import SegStudioError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.imaging.sample_photos import read_sample_photo
 from segstudio.models.card import ModelCard
+from segstudio.models.precision import FULL, choose_precision
+from segstudio.models.precision import candidates as half_precisions
 from segstudio.models.prompt import encoder_files
 from segstudio.models.prompt.encoder_conversion import convert_apart, runtime_obstacle
 from segstudio.models.prompt.encoder_runtime import ConvertedEncoder, convert, refuse
@@ -47,7 +49,7 @@ class SamEncoder:
     def __init__(
         self, network: nn.Module, card: ModelCard, device: str, model_key: str, weights: Path | None
     ) -> None:
-        self.precision = torch.float32
+        self.precision = FULL
         self._network = network
         self._card = card
         self._device = device
@@ -95,10 +97,10 @@ class SamEncoder:
     def convert_here(self) -> str:
         """Convert in this process, wherever the time goes; returns why not, or ""."""
         folder = encoder_files.folder_of(self._model_key)
-        photo = read_sample_photo()
-        pixels = self.normalised(ModelFrame(photo.size).resize(photo.pixels)).clone()
         try:
-            return convert(self._network, pixels, folder, torch.get_num_threads()).refused
+            return convert(
+                self._network, self._photo().clone(), folder, torch.get_num_threads()
+            ).refused
         except (OSError, MemoryError):
             raise
         except Exception as error:  # OpenVINO's, torch's tracer's, their frontends'
@@ -118,9 +120,9 @@ class SamEncoder:
                 return self._converted(x.numpy(), cancel)
             except RuntimeError as error:
                 self._give_up(f"OpenVINO failed ({_reason(error)})")
-        with torch.inference_mode(), self.cast(), checked_between_blocks(self._network, cancel):
-            features = self._network(x)
-        return np.ascontiguousarray(features.float().cpu().numpy())
+        with checked_between_blocks(self._network, cancel):
+            features = self._by_torch(x, self.precision.dtype)
+        return np.ascontiguousarray(features.cpu().numpy())
 
     def normalised(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
         """(1, 3, SIDE, SIDE) float32 on the device; zeros to the right of the image and below."""
@@ -133,11 +135,31 @@ class SamEncoder:
             x = (x - mean) / std
             return functional.pad(x, (0, SIDE - x.shape[3], 0, SIDE - x.shape[2]))
 
-    def cast(self) -> torch.autocast | nullcontext[None]:
-        """The context in which torch computes in `precision`."""
-        if self.precision is torch.float32:
-            return nullcontext()
-        return torch.autocast(self._device.partition(":")[0], dtype=self.precision)
+    def settle_precision(self, network: Any) -> None:
+        """Take half precision where the device is fast at it and it keeps the masks of `network`.
+
+        `network` is the whole of SAM, whose decoder makes the masks. Nothing is tried where float32
+        is as fast; else it takes a second or two. Raises what torch raises for lack of memory.
+        """
+        dtypes = half_precisions(self._device)
+        if not dtypes:
+            return
+        try:
+            pixels = self._photo()
+        except SegStudioError:
+            return  # no photo, no trial
+        self.precision = choose_precision(network, lambda to: self._by_torch(pixels, to), dtypes)
+
+    def _photo(self) -> Tensor:
+        photo = read_sample_photo()
+        return self.normalised(ModelFrame(photo.size).resize(photo.pixels))
+
+    def _by_torch(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """The embedding in float32, computed in `dtype`."""
+        kind = self._device.partition(":")[0]
+        with torch.inference_mode(), torch.autocast(kind, dtype, enabled=dtype != torch.float32):
+            features: Tensor = self._network(x)
+            return features.float()
 
     # -- the converted encoder ------------------------------------------------------------------
 

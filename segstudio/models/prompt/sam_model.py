@@ -30,6 +30,7 @@ from segstudio.models.prompt.memory import memory_errors
 from segstudio.models.prompt.sam_decoder import PointDecoder, SamDecoder
 from segstudio.models.prompt.sam_encoder import SamEncoder
 from segstudio.models.prompt.sam_masks import candidate, cut
+from segstudio.models.threads import settle_threads
 from segstudio.models.weights import file_sha256, missing_weights
 
 # Raised by one whenever `encode` changes what it feeds the encoder; old embeddings then miss.
@@ -45,8 +46,13 @@ def load_sam(
     if weights is None:
         raise missing_weights(card)
     device = choose_device(device)
+    if device == "cpu":
+        settle_threads()
     network = load_network(build, card, weights, device)
-    return SamModel(card, device, network, file_sha256(weights), weights)
+    model = SamModel(card, device, network, file_sha256(weights), weights)
+    with memory_errors(device):
+        model.encoder.settle_precision(network)
+    return model
 
 
 class SamModel:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from segstudio.core.errors import Cancelled
 from segstudio.core.progress import CancelToken, Progress, ignore_progress
 from segstudio.imaging.sample_photos import read_sample_photo
-from segstudio.models.prompt import encoder_conversion, encoder_files
+from segstudio.models.precision import Precision
+from segstudio.models.prompt import encoder_conversion, encoder_files, encoder_runtime, sam_encoder
 from segstudio.models.prompt.encoder_files import (
     Facts,
     folder_of,
@@ -36,6 +37,12 @@ if encoder_files.runtime_version() is None:
 
 CARD = prompt_model("mobile_sam")
 KEY = "small-0123-p1"
+
+
+@pytest.fixture(autouse=True)
+def speed_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What little the small encoder does takes as long as it takes."""
+    monkeypatch.setattr(encoder_runtime, "_SLOWER", float("inf"))
 
 
 class SmallEncoder(nn.Module):
@@ -246,6 +253,12 @@ def test_an_encoder_that_differs_is_refused_once_and_for_all(
     assert later(pixels(), CancelToken()).shape == (1, 256, 64, 64)
 
 
+def test_one_that_torch_computes_faster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder_runtime, "_SLOWER", 0.0)
+    assert "where torch takes" in prepared(small()).obstacle
+    assert left_in(folder_of(KEY)) == {"facts.json"}
+
+
 def test_an_encoder_that_openvino_does_not_know_is_refused() -> None:
     encoder = prepared(small(Odd()))
     assert encoder.runtime == "torch" and "cannot convert" in encoder.obstacle
@@ -293,6 +306,28 @@ def test_only_the_cpu_wants_it_and_a_word_keeps_it_out(monkeypatch: pytest.Monke
     assert not folder_of(KEY).exists()
 
 
+def test_half_precision_is_tried_with_the_encoder_itself_and_then_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = small()
+    encoder.settle_precision(None)
+    assert encoder.precision.dtype is torch.float32, "the CPU does not gain by it"
+    full = encoder(pixels(), CancelToken())
+    tried = []
+
+    def choose(network: Any, encode: Any, dtypes: Any) -> Precision:
+        tried.extend((network, *(encode(dtype) for dtype in (torch.float32, *dtypes))))
+        return Precision(dtypes[0], "a rule of this test")
+
+    monkeypatch.setattr(sam_encoder, "half_precisions", lambda _: (torch.bfloat16,))
+    monkeypatch.setattr(sam_encoder, "choose_precision", choose)
+    encoder.settle_precision("the whole network")
+    assert tried[0] == "the whole network" and tried[1].dtype is tried[2].dtype is torch.float32
+    assert 0 < (tried[1] - tried[2]).abs().max() < 0.1
+    half = encoder(pixels(), CancelToken())
+    assert half.dtype == np.float32 and 0 < np.abs(half - full).max() < 0.1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("signal", "kept"), [("SEGV", True), ("ILL", True), ("KILL", False)])
 def test_a_crash_of_the_runtime_stays_in_its_process(
@@ -331,8 +366,10 @@ CONVERTING = textwrap.dedent(
     torch.set_num_threads(1)
     torch.manual_seed(1)
     from segstudio.core.progress import CancelToken, ignore_progress
+    from segstudio.models.prompt import encoder_runtime
     from segstudio.models.prompt.sam_encoder import SamEncoder
     from segstudio.models.registry import prompt_model
+    encoder_runtime._SLOWER = 1e9
     network = torch.nn.Conv2d(3, 256, 16, stride=16).eval().requires_grad_(False)
     encoder = SamEncoder(network, prompt_model("mobile_sam"), "cpu", "small-0123-p1", None)
     gate = pathlib.Path(sys.argv[1])
