@@ -8,6 +8,7 @@ bit-equal on the CPU at the same batch size).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
+from segstudio.core.mask import Mask
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidates, Embedding, Prompt
 from segstudio.models.card import ModelCard
@@ -27,9 +29,10 @@ from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.everything import segment_everything
 from segstudio.models.prompt.frame import ModelFrame
 from segstudio.models.prompt.memory import memory_errors
-from segstudio.models.prompt.sam_decoder import PointDecoder, SamDecoder
+from segstudio.models.prompt.sam_decoder import PointDecoder, SamDecoder, tokens_seen
 from segstudio.models.prompt.sam_encoder import SamEncoder
-from segstudio.models.prompt.sam_masks import candidate, cut
+from segstudio.models.prompt.sam_keys import ImageKeys
+from segstudio.models.prompt.sam_masks import answer
 from segstudio.models.threads import settle_threads
 from segstudio.models.weights import file_sha256, missing_weights
 
@@ -37,6 +40,9 @@ from segstudio.models.weights import file_sha256, missing_weights
 PREPROCESSING = "p1"
 
 IMAGE_EMBEDDING = "image_embedding"
+
+# Embeddings, or embeddings with a prior, whose shared part is kept.
+_KEPT = 3
 
 
 def load_sam(
@@ -55,8 +61,20 @@ def load_sam(
     return model
 
 
+@dataclass(frozen=True, eq=False)
+class _Recent:
+    """An embedding that was lately asked, and what all prompts with the same prior share."""
+
+    array: npt.NDArray[Any]
+    prior: Mask | None
+    keys: ImageKeys
+
+
 class SamModel:
-    """One loaded network of the SAM family. Calls remember nothing.
+    """One loaded network of the SAM family. Calls remember nothing that changes an answer.
+
+    What the decoder computes once for each image is kept for the last few embeddings that were
+    asked, at most `_KEPT` times 30 MB; the first prompt on another one takes longer.
 
     Embeddings hold one array, "image_embedding": (1, 256, 64, 64) float32. `weights` is the file
     that `network` was filled from, if it was.
@@ -76,6 +94,7 @@ class SamModel:
         self._model_key = f"{card.key}-{weights_sha256[:12]}-{PREPROCESSING}"
         self.encoder = SamEncoder(network.image_encoder, card, device, self._model_key, weights)
         self._decoder = SamDecoder(network)
+        self._recent: tuple[_Recent, ...] = ()
 
     @property
     def model_key(self) -> str:
@@ -99,19 +118,19 @@ class SamModel:
         than that gets the one mask of SAM's fourth output: in training only that one saw several
         prompts, and the three others' predicted IoU means nothing there.
         """
-        features = self._features(embedding)
+        self._check(embedding)
         if not prompt:
             return Candidates((), self.model_key)
         frame = ModelFrame(embedding.image_size)
         ambiguous = len(prompt.points) == 1 and prompt.box is None and prompt.prior is None
         with memory_errors(self.device), torch.inference_mode():
-            sparse, dense = self._encode_prompt(prompt, frame)
-            keys = self._decoder.prepare(features)
-            logits, ious = self._decoder.decode(keys, sparse, dense, multimask=ambiguous)
-            items = []
-            for index, predicted_iou in enumerate(ious[0].tolist()):
-                mask, stability = cut(logits[0, index].cpu(), frame)
-                items.append(candidate(mask, predicted_iou, float(stability)))
+            sparse = self._encode_prompt(prompt, frame)
+            keys = self._keys(embedding, prompt.prior)
+            logits, ious = self._decoder.decode(
+                keys, sparse, multimask=ambiguous, seen=tokens_seen(frame)
+            )
+            fields, scores = logits[0].float().cpu().numpy(), ious[0].tolist()
+        items = [answer(*pair, frame) for pair in zip(fields, scores, strict=True)]
         return Candidates(tuple(items), self.model_key)
 
     def everything(
@@ -120,59 +139,76 @@ class SamModel:
         settings: EverythingSettings,
         report: ProgressSink,
         cancel: CancelToken,
-        encode_crop: EncodeCrop | None = None,  # noqa: ARG002
+        encode_crop: EncodeCrop | None = None,
     ) -> Candidates:
-        decode = self.point_decoder(embedding)
+        decode_crop = None
+        if encode_crop is not None:
+            decode_crop = lambda box: self.point_decoder(encode_crop(box))  # noqa: E731
         with memory_errors(self.device), torch.inference_mode():
             found = segment_everything(
-                lambda points: decode(points, 0.0)[:2],
-                ModelFrame(embedding.image_size),
+                self.point_decoder(embedding),
+                embedding.image_size,
                 settings,
                 report,
                 cancel,
+                decode_crop=decode_crop,
             )
         return Candidates(found, self.model_key)
 
     def point_decoder(self, embedding: Embedding) -> PointDecoder:
         """Answers points of `embedding`'s image or crop; to be called in inference mode."""
-        keys = self._decoder.prepare(self._features(embedding))
-        return lambda points, threshold: self._decoder.decode_points(keys, points, threshold)
+        keys = self._keys(embedding, None)
+        seen = tokens_seen(ModelFrame(embedding.image_size))
+        return lambda points, threshold: self._decoder.decode_points(keys, points, threshold, seen)
 
     # -- the network ----------------------------------------------------------------------------
 
-    def _features(self, embedding: Embedding) -> Tensor:
-        """(1, 256, 64, 64) on the device."""
+    def _check(self, embedding: Embedding) -> None:
         if embedding.model_key != self.model_key:
             raise ValueError(f"an embedding of {embedding.model_key} was given to {self.model_key}")
-        array = embedding.arrays[IMAGE_EMBEDDING]
-        # Torch wants to own what it may write to; a cached file may be mapped read-only.
-        owned = array if array.flags.writeable else array.copy()
-        with memory_errors(self.device):
-            return torch.from_numpy(owned).to(self.device)
 
-    def _encode_prompt(self, prompt: Prompt, frame: ModelFrame) -> tuple[Tensor, Tensor]:
+    def _keys(self, embedding: Embedding, prior: Mask | None) -> ImageKeys:
+        """What prompts with this prior share; a few of the latest are kept (see the class)."""
+        self._check(embedding)
+        array = embedding.arrays[IMAGE_EMBEDDING]
+        for recent in self._recent:
+            if recent.array is array and recent.prior == prior:
+                self._recent = (recent, *(other for other in self._recent if other is not recent))
+                return recent.keys
+        with memory_errors(self.device), torch.inference_mode():
+            # Torch wants to own what it may write to; a cached file may be mapped read-only.
+            owned = array if array.flags.writeable else array.copy()
+            features = torch.from_numpy(owned).to(self.device)
+            keys = self._decoder.prepare(features, self._encode_prior(embedding, prior))
+        self._recent = (_Recent(array, prior, keys), *self._recent[: _KEPT - 1])
+        return keys
+
+    def _encode_prior(self, embedding: Embedding, prior: Mask | None) -> Tensor | None:
+        """The dense prompt embedding, (1, 256, 64, 64)."""
+        if prior is None:
+            return None
+        if prior.size != embedding.image_size:
+            raise ValueError("the prior mask is of an image of another size")
+        logits = ModelFrame(embedding.image_size).prior_logits(prior)
+        dense: Tensor
+        _, dense = self._network.prompt_encoder(None, None, self._tensor(logits[None, None]))
+        return dense
+
+    def _encode_prompt(self, prompt: Prompt, frame: ModelFrame) -> Tensor:
+        """The sparse prompt embeddings, (1, N, 256)."""
         xy = np.asarray(prompt.points, dtype=np.float64).reshape(-1, 2)
         corners = np.asarray(prompt.box or (), dtype=np.float64)
         if not (np.isfinite(xy).all() and np.isfinite(corners).all()):
             raise BadInputError("A prompt's coordinates must be finite numbers.")
-        points = boxes = masks = None
+        points = boxes = None
         if prompt.points:
             labels = torch.tensor([prompt.labels], dtype=torch.int, device=self.device)
             points = (self._tensor(frame.to_model(xy)[None]), labels)
         if prompt.box is not None:
             boxes = self._tensor(frame.box_to_model(prompt.box)[None])
-        if prompt.prior is not None:
-            if prompt.prior.size != frame.image_size:
-                raise ValueError("the prior mask is of an image of another size")
-            masks = self._tensor(frame.prior_logits(prompt.prior)[None, None])
-        return self._prompt_embeddings(points, boxes, masks)
-
-    def _prompt_embeddings(
-        self, points: tuple[Tensor, Tensor] | None, boxes: Tensor | None, masks: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Sparse (B, N, 256) and dense (B, 256, 64, 64) prompt embeddings."""
-        sparse, dense = self._network.prompt_encoder(points=points, boxes=boxes, masks=masks)
-        return sparse, dense
+        sparse: Tensor
+        sparse, _ = self._network.prompt_encoder(points=points, boxes=boxes, masks=None)
+        return sparse
 
     def _tensor(self, values: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)
