@@ -78,6 +78,19 @@ class Mask:
         return cls._from_intervals(starts, ends, size)
 
     @classmethod
+    def from_bounds(cls, bounds: Runs, size: tuple[int, int]) -> Mask:
+        """Encode a mask that begins and ends, in turn, at each of `bounds`.
+
+        These are int64 column-major pixel indices (column * H + row), ascending; where two are
+        equal they cancel out.
+        """
+        if np.any(bounds[1:] == bounds[:-1]):
+            bounds, times = np.unique(bounds, return_counts=True)
+            bounds = bounds[times % 2 == 1]
+        runs = np.diff(bounds, prepend=0, append=size[0] * size[1])
+        return cls(size, runs[:-1] if len(runs) > 1 and runs[-1] == 0 else runs)
+
+    @classmethod
     def _from_intervals(cls, starts: Runs, ends: Runs, size: tuple[int, int]) -> Mask:
         """Build from sorted, disjoint foreground intervals of column-major pixel indices."""
         joined = ends[:-1] == starts[1:]

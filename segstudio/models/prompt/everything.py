@@ -1,16 +1,15 @@
 """A grid of prompts, and the masks that survive: everything in the image.
 
 The steps and thresholds are those of SAM's automatic mask generator (Kirillov et al. 2023,
-section B, without crops), and so are the masks. Memory is bounded: logits exist for one small
-batch of prompts at 256 x 256, and at full size for one mask at a time.
+section B), and so are the masks. No full-size logits are made: stability is counted, and masks are
+cut, on level sets of the decoder's own logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,22 +17,25 @@ from torch import Tensor
 from torchvision.ops import nms
 
 from segstudio.core.errors import BadInputError
-from segstudio.core.mask import BoolArray, Mask
-from segstudio.core.progress import CancelToken, Progress, ProgressSink
+from segstudio.core.mask import Box, Mask
+from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidate
 from segstudio.models.prompt.contract import EverythingSettings
-from segstudio.models.prompt.frame import ModelFrame
-from segstudio.models.prompt.sam_masks import candidate, cut
+from segstudio.models.prompt.coverage import Coverage, grid_stages
+from segstudio.models.prompt.crops import CropGrid, crop_grids, cut_off
+from segstudio.models.prompt.frame import CELL, ModelFrame
+from segstudio.models.prompt.level_sets import LevelSets
+from segstudio.models.prompt.point_batches import PointBatches, Points
+from segstudio.models.prompt.sam_decoder import PointDecoder
+from segstudio.models.prompt.sam_masks import candidate, stability
+from segstudio.models.prompt.small_regions import remove_small_regions
 
-# Prompts at once. Larger batches fall out of a CPU's cache and are slower there.
-BATCH = 16
+# A mask's stability, counted on the decoder's own 256 x 256 cells, is off by less than this: a
+# part for the shape of its edge, and a part that shrinks with the square root of its cells.
+_ESTIMATE_ERROR, _ESTIMATE_ERROR_SMALL = 0.05, 3.0
 
-# After small regions are removed, duplicates are looked for again at this IoU at least: the
-# official generator takes the larger of its two NMS thresholds here, the one for crops being 0.7.
-SECOND_NMS = 0.7
-
-# (B, 2) points of the model's frame to logits (B, K, 256, 256) and predicted IoU (B, K).
-Decode = Callable[[npt.NDArray[np.float64]], tuple[Tensor, Tensor]]
+# Masks of a crop that is not the whole image, for which the model needs an embedding of its own.
+CropDecoder = Callable[[Box], PointDecoder]
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class _Found:
     mask: Mask
     predicted_iou: float
     stability: float
-    changed: bool = False
+    point: tuple[float, float]
+    crop: Box
 
 
-def point_grid(points_per_side: int, image_size: tuple[int, int]) -> npt.NDArray[np.float64]:
+def point_grid(points_per_side: int, image_size: tuple[int, int]) -> Points:
     """(n * n, 2) float64 xy in image pixels, row by row: the centres of n x n equal cells."""
     offset = 1 / (2 * points_per_side)
     side = np.linspace(offset, 1 - offset, points_per_side)
@@ -54,65 +57,143 @@ def point_grid(points_per_side: int, image_size: tuple[int, int]) -> npt.NDArray
 
 
 def segment_everything(
-    decode: Decode,
-    frame: ModelFrame,
+    decode: PointDecoder,
+    image_size: tuple[int, int],
     settings: EverythingSettings,
     report: ProgressSink,
     cancel: CancelToken,
+    *,
+    decode_crop: CropDecoder | None = None,
 ) -> tuple[Candidate, ...]:
-    """The masks of everything in the image, highest predicted IoU first.
+    """The masks of everything in an image of `image_size` (H, W), highest predicted IoU first.
 
-    Raises Cancelled between masks, BadInputError if the settings ask for no points.
+    `decode` answers points of the whole image, `decode_crop` gives what answers points of a part
+    of it. With `settings.fast` the masks are some of those that there are without it. If the
+    device's memory runs out, batches get smaller, and the progress text says so.
+
+    Raises Cancelled between masks; BadInputError if the settings ask for a grid without points, or
+    for crops without a `decode_crop`; torch.OutOfMemoryError if one point is too much.
     """
-    if settings.points_per_side < 1:
-        raise BadInputError("Everything needs a grid of at least one point a side.")
-    points = frame.to_model(point_grid(settings.points_per_side, frame.image_size))
+    grids = crop_grids(settings, image_size)
+    if len(grids) > 1 and decode_crop is None:
+        raise BadInputError("This model cannot look at crops of the image.")
+    batches = PointBatches(sum(grid.points_per_side**2 for grid in grids), report, cancel)
     found: list[_Found] = []
-    for start in range(0, len(points), BATCH):
+    for grid in grids:
         cancel.check()
-        report(Progress(start, len(points), "Segmenting everything"))
-        logits, ious = decode(points[start : start + BATCH])
-        found += _survivors(logits, ious, frame, settings, cancel)
-    found = _without_duplicates(found, [item.predicted_iou for item in found], settings.box_nms)
+        whole = grid is grids[0]
+        decode_here = decode if whole or decode_crop is None else decode_crop(grid.box)
+        seeker = _Seeker(decode_here, grid, image_size, settings, cancel)
+        inside = list(seeker.masks(batches))
+        scores = [item.predicted_iou for item in inside]
+        found += _without_duplicates(inside, scores, settings.box_nms)
+    if len(grids) > 1:
+        scores = [1 / ((b.x1 - b.x0) * (b.y1 - b.y0)) for b in (item.crop for item in found)]
+        found = _without_duplicates(found, scores, settings.crop_nms)
     if settings.min_region > 0:
         found = _without_small_regions(found, settings, cancel)
-    report(Progress(len(points), len(points), "Segmenting everything"))
+    batches.finish()
     found.sort(key=lambda item: -item.predicted_iou)
-    return tuple(candidate(item.mask, item.predicted_iou, item.stability) for item in found)
+    return tuple(
+        candidate(f.mask, f.predicted_iou, f.stability, point=f.point, crop=f.crop) for f in found
+    )
 
 
-def _survivors(
-    logits: Tensor,
-    ious: Tensor,
-    frame: ModelFrame,
-    settings: EverythingSettings,
-    cancel: CancelToken,
-) -> list[_Found]:
-    """Of one batch's masks, those that pass both thresholds (0 or less: no threshold)."""
-    scores = ious.flatten().cpu()
-    kept = torch.arange(len(scores))
-    if settings.predicted_iou > 0:
-        kept = torch.nonzero(scores > settings.predicted_iou).flatten()
-    survivors = logits.flatten(0, 1)[kept.to(logits.device)].cpu()
-    found = []
-    for index, score in enumerate(scores[kept].tolist()):
-        cancel.check()
-        mask, stability = cut(survivors[index], frame, settings.stability_offset)
-        stable = settings.stability <= 0 or stability >= np.float32(settings.stability)
-        if stable and mask.area:
-            found.append(_Found(mask, score, float(stability)))
-    return found
+class _Seeker:
+    """Looks for masks in one crop."""
+
+    def __init__(
+        self,
+        decode: PointDecoder,
+        grid: CropGrid,
+        image_size: tuple[int, int],
+        settings: EverythingSettings,
+        cancel: CancelToken,
+    ) -> None:
+        self._decode = decode
+        self._grid = grid
+        self._image_size = image_size
+        self._settings = settings
+        self._cancel = cancel
+        x0, y0, x1, y1 = (int(value) for value in grid.box)
+        self._origin = x0, y0
+        self._frame = ModelFrame((y1 - y0, x1 - x0))
+        self._levels = LevelSets(self._frame)
+
+    def masks(self, batches: PointBatches) -> Iterator[_Found]:
+        """What passes the thresholds, in the order of the grid's points."""
+        points = point_grid(self._grid.points_per_side, self._frame.image_size)
+        if not self._settings.fast:
+            yield from self._answers(points, batches)
+            return
+        covered = Coverage(points + self._origin)
+        for stage in grid_stages(self._grid.points_per_side):
+            wanted = stage[~covered.is_covered[stage]]
+            batches.skip(len(stage) - len(wanted))
+            for item in self._answers(points[wanted], batches):
+                covered.add(item.mask, item.point)
+                yield item
+
+    def _answers(self, points: Points, batches: PointBatches) -> Iterator[_Found]:
+        in_frame = self._frame.to_model(points)
+        threshold = self._settings.predicted_iou
+        for part, logits, ious, kept in batches.decoded(self._decode, in_frame, threshold):
+            answered = points[part][kept.cpu().numpy()]
+            yield from self._survivors(logits, ious[kept], answered)
+
+    def _survivors(self, logits: Tensor, ious: Tensor, points: Points) -> Iterator[_Found]:
+        """Of one batch's masks (n, K, 256, 256), those that pass the thresholds (0: no threshold).
+
+        `ious` is (n, K), `points` (n, 2).
+        """
+        settings = self._settings
+        scores = ious.flatten()
+        passed = torch.ones_like(scores, dtype=torch.bool)
+        if settings.predicted_iou > 0:
+            passed = scores > settings.predicted_iou
+        chosen = torch.nonzero(passed).flatten()
+        fields = logits.flatten(0, 1)[chosen]
+        if settings.stability > 0:
+            likely = self._may_be_stable(fields)
+            fields, chosen = fields[likely], chosen[likely]
+        values = fields.float().cpu().numpy()
+        for field, index in zip(values, chosen.tolist(), strict=True):
+            self._cancel.check()
+            score = stability(self._levels, field, settings.stability_offset)
+            if settings.stability > 0 and score < np.float32(settings.stability):
+                continue
+            mask = self._levels.mask(field)
+            if not mask.area:
+                continue
+            if self._frame.image_size != self._image_size:
+                mask = mask.placed(self._origin, self._image_size)
+                if cut_off(_corners([mask]), self._grid.box, self._image_size)[0]:
+                    continue
+            x, y = points[index // logits.shape[1]] + self._origin
+            place = float(x), float(y)
+            yield _Found(mask, float(scores[index]), float(score), place, self._grid.box)
+
+    def _may_be_stable(self, fields: Tensor) -> Tensor:
+        """(n,) bool: which of (n, 256, 256) are worth counting exactly."""
+        rows, columns = (-(-length // CELL) for length in self._frame.size)
+        inside, offset = fields[:, :rows, :columns], abs(self._settings.stability_offset)
+        inner = torch.count_nonzero(inside > offset, dim=(1, 2)).float()
+        outer = torch.count_nonzero(inside > -offset, dim=(1, 2)).float().clamp(min=1.0)
+        error = _ESTIMATE_ERROR + _ESTIMATE_ERROR_SMALL / outer.sqrt()
+        return inner / outer + error >= self._settings.stability
 
 
-def _without_duplicates(
-    found: list[_Found], scores: Sequence[float], threshold: float
-) -> list[_Found]:
+def _corners(masks: list[Mask]) -> npt.NDArray[np.float32]:
+    """(N, 4) xyxy of the outermost pixels' indices, as the official generator has boxes."""
+    boxes = np.array([mask.box for mask in masks], dtype=np.float32)
+    return np.asarray(boxes - np.array([0, 0, 1, 1], dtype=np.float32))
+
+
+def _without_duplicates(found: list[_Found], scores: list[float], threshold: float) -> list[_Found]:
     """Box non-maximum suppression, in the order of `scores`, best first."""
     if not found:
         return []
-    # Corners are the outermost pixels' indices, as the official generator has them.
-    corners = np.array([item.mask.box for item in found], dtype=np.float32) - (0, 0, 1, 1)
-    boxes = torch.from_numpy(corners.astype(np.float32))
+    boxes = torch.from_numpy(_corners([item.mask for item in found]))
     kept = nms(boxes, torch.tensor(scores, dtype=torch.float32), threshold)
     return [found[index] for index in kept.tolist()]
 
@@ -120,48 +201,11 @@ def _without_duplicates(
 def _without_small_regions(
     found: list[_Found], settings: EverythingSettings, cancel: CancelToken
 ) -> list[_Found]:
-    cleaned = []
+    cleaned, scores = [], []
     for item in found:
         cancel.check()
-        mask = remove_small_regions(item.mask, settings.min_region)
-        cleaned.append(replace(item, mask=mask, changed=mask != item.mask))
-    # A mask that was whole is preferred to one that had to be mended.
-    scores = [0.0 if item.changed else 1.0 for item in cleaned]
-    return _without_duplicates(cleaned, scores, max(settings.box_nms, SECOND_NMS))
-
-
-def remove_small_regions(mask: Mask, min_area: int) -> Mask:
-    """Fill holes, then drop islands, of fewer than `min_area` pixels (8-connected).
-
-    If every island is small, the largest stays. Background that reaches the image's border counts
-    as a hole as well when it is that small, as in the official generator.
-    """
-    if not mask.area:
-        return mask
-    # With a margin of `min_area` pixels, background that runs out of the crop has that many
-    # pixels inside it already, so the crop decides as the whole image would.
-    x0, y0, x1, y1 = (int(value) for value in mask.box)
-    height, width = mask.size
-    x0, y0 = max(0, x0 - min_area), max(0, y0 - min_area)
-    x1, y1 = min(width, x1 + min_area), min(height, y1 + min_area)
-    crop = mask.crop(x0, y0, x1, y1)
-    filled = crop | _small_components(~crop, min_area)
-    islands = _small_components(filled, min_area)
-    kept = filled & ~islands
-    if not kept.any():
-        kept = _largest_component(filled)
-    return Mask.from_crop(kept, (x0, y0), mask.size)
-
-
-def _small_components(region: BoolArray, min_area: int) -> BoolArray:
-    """The pixels of `region` that lie in components of fewer than `min_area` pixels."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(region.view(np.uint8), connectivity=8)
-    small = stats[:, cv2.CC_STAT_AREA] < min_area
-    small[0] = False  # what is not in the region
-    return np.asarray(small[labels], dtype=np.bool_)
-
-
-def _largest_component(region: BoolArray) -> BoolArray:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(region.view(np.uint8), connectivity=8)
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    return np.asarray(labels == largest, dtype=np.bool_)
+        mask, changed = remove_small_regions(item.mask, settings.min_region)
+        cleaned.append(replace(item, mask=mask))
+        # A mask that was whole is preferred to one that had to be mended.
+        scores.append(0.0 if changed else 1.0)
+    return _without_duplicates(cleaned, scores, max(settings.box_nms, settings.crop_nms))

@@ -13,15 +13,11 @@ made; that is an eighth of one of the cells that the network answers in.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional
 
 from segstudio.core.image import Rgb8
 from segstudio.core.mask import Box, Mask
@@ -64,49 +60,3 @@ class ModelFrame:
     def prior_logits(self, prior: Mask) -> npt.NDArray[np.float32]:
         """(256, 256) float32 logits that give a mask of the whole image back when upsampled."""
         return prior_logits(prior, self.size)
-
-    def logits_above(self, logits: Tensor, level: float) -> tuple[Tensor, tuple[int, int]] | None:
-        """The part of the image where one mask's logits may exceed `level`, at full size.
-
-        `logits` is (256, 256) float32 on the CPU. Returns (h, w) float32 and its top left pixel
-        (x, y); None where no pixel exceeds `level`. Every value above `level` is the one that SAM's
-        own two bilinear steps give (to 1024 x 1024, without padding to the image's size): the
-        steps are done one axis at a time, and only over the box that bilinear weights can reach.
-        """
-        rows = _reach((logits > level).any(dim=1), self.size[0])
-        columns = _reach((logits > level).any(dim=0), self.size[1])
-        if rows is None or columns is None:
-            return None
-        (height, width), (model_height, model_width) = self.image_size, self.size
-        square = _bilinear(logits, (SIDE, SIDE))
-        strip = square[rows[0] : rows[1], :model_width]
-        x0, x1 = _scaled(columns, width / model_width, width)
-        wide = _bilinear(strip, (rows[1] - rows[0], width))[:, x0:x1]
-        # Rows out of reach hold nothing above the level; they are there to keep the coordinates.
-        tall = torch.full((model_height, x1 - x0), level - 1.0)
-        tall[rows[0] : rows[1]] = wide
-        y0, y1 = _scaled(rows, height / model_height, height)
-        return _bilinear(tall, (height, x1 - x0))[y0:y1], (x0, y0)
-
-
-def _bilinear(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(logits.shape) == size:
-        return logits
-    return functional.interpolate(logits[None, None], size, mode="bilinear", align_corners=False)[
-        0, 0
-    ]
-
-
-def _reach(cells: Tensor, limit: int) -> tuple[int, int] | None:
-    """Model pixels that the true cells reach, with two cells to spare; None if outside `limit`."""
-    found = torch.nonzero(cells)
-    if not len(found):
-        return None
-    start = max(0, CELL * (int(found[0]) - 2))
-    stop = min(limit, CELL * (int(found[-1]) + 3))
-    return (start, stop) if start < stop else None
-
-
-def _scaled(span: tuple[int, int], scale: float, limit: int) -> tuple[int, int]:
-    start = max(0, math.floor(span[0] * scale) - 1)
-    return start, min(limit, math.ceil(span[1] * scale) + 1)

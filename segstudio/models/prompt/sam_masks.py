@@ -5,39 +5,71 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from segstudio.core.mask import Mask
-from segstudio.core.prompt import Candidate
-from segstudio.models.prompt.frame import ModelFrame
+from segstudio.core.mask import Box, Mask
+from segstudio.core.prompt import Candidate, MaskLogits
+from segstudio.models.prompt.bilinear import Floats
+from segstudio.models.prompt.frame import CELL, ModelFrame
+from segstudio.models.prompt.level_sets import LevelSets
 
 # SAM cuts its logits at 0, and asks how stable the mask is against moving the cut by 1
 # (Kirillov et al. 2023, section 4).
 STABILITY_OFFSET = 1.0
 
 
-def cut(
-    logits: Tensor, frame: ModelFrame, offset: float = STABILITY_OFFSET
-) -> tuple[Mask, np.float32]:
-    """The mask where full-size logits exceed 0, and its stability score.
+def stability(levels: LevelSets, logits: Floats, offset: float = STABILITY_OFFSET) -> np.float32:
+    """The number of pixels above `offset` over the number above -`offset`; 0 where there are none.
 
-    `logits` is (256, 256) float32 on the CPU. The score is the number of pixels above `offset`
-    over the number above -`offset`, counted in the image's pixels; 0 where there are none.
+    `logits` is (256, 256) float32. Rounded as the official score is.
     """
-    part = frame.logits_above(logits, -abs(offset))
-    if part is None:
-        return Mask.empty(frame.image_size), np.float32(0.0)
-    values, origin = part
-    inner = int(torch.count_nonzero(values > offset))
-    outer = int(torch.count_nonzero(values > -offset))
-    mask = Mask.from_crop((values > 0.0).numpy(), origin, frame.image_size)
-    return mask, np.float32(inner) / np.float32(outer) if outer else np.float32(0.0)
+    outer = levels.area(logits, -abs(offset))
+    if not outer:
+        return np.float32(0.0)
+    return np.float32(np.float32(levels.area(logits, abs(offset))) / np.float32(outer))
 
 
-def candidate(mask: Mask, predicted_iou: float, stability: float) -> Candidate:
+def cut(
+    logits: Floats, frame: ModelFrame, offset: float = STABILITY_OFFSET
+) -> tuple[Mask, np.float32]:
+    """The mask where the upsampled logits (256, 256) float32 exceed 0, and its stability score.
+
+    Both are the official ones, counted in the image's pixels.
+    """
+    levels = LevelSets(frame)
+    return levels.mask(logits), stability(levels, logits, offset)
+
+
+def answer(logits: Floats, predicted_iou: float, frame: ModelFrame) -> Candidate:
+    """The candidate for one mask of a prompt; `logits` is (256, 256) float32.
+
+    Its mask is the official one. Its stability is counted in model pixels, of which there are as
+    many for an image of any size; it is within a hundredth of the official score.
+    """
+    mask = LevelSets(frame).mask(logits)
+    score = stability(LevelSets(ModelFrame(frame.size)), logits)
+    return candidate(mask, predicted_iou, float(score), logits=mask_logits(logits, frame))
+
+
+def mask_logits(logits: Floats, frame: ModelFrame) -> MaskLogits:
+    """The part of logits (256, 256) that lies on the image, and where it lies there."""
+    (height, width), (rows, columns) = frame.image_size, frame.size
+    values = logits[: math.ceil(rows / CELL), : math.ceil(columns / CELL)]
+    step = (CELL * width / columns, CELL * height / rows)
+    return MaskLogits(np.ascontiguousarray(values, dtype=np.float32).copy(), (0.0, 0.0), step)
+
+
+def candidate(
+    mask: Mask,
+    predicted_iou: float,
+    stability: float,
+    *,
+    logits: MaskLogits | None = None,
+    point: tuple[float, float] | None = None,
+    crop: Box | None = None,
+) -> Candidate:
     """A candidate with both scores clipped to 0..1; a score that is not a number counts as 0."""
-    return Candidate(mask, _clipped(predicted_iou), _clipped(stability))
+    scores = _clipped(predicted_iou), _clipped(stability)
+    return Candidate(mask, *scores, logits=logits, point=point, crop=crop)
 
 
 def _clipped(score: float) -> float:
