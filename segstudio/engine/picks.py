@@ -150,11 +150,15 @@ class Shown:
         self.picks = picks
         self.indices = indices
         self._smallest_first = indices[np.argsort(picks.areas[indices], kind="stable")]
+        self._members = frozenset(indices.tolist())
         self._boxes = picks.boxes[self._smallest_first]
         self._ends: dict[int, Runs] = {}
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def __contains__(self, index: object) -> bool:
+        return index in self._members
 
     @property
     def bounds(self) -> Box:

@@ -105,8 +105,12 @@ ACTIONS: tuple[ActionRow, ...] = (
              icon=tool.icon, toolbar=True, checkable=True, argument=tool.key)
         for tool in TOOLS
     ),
-    _row("mask.everything", _text("Everything"), "model.everything", "G", menu=_MASK,
-         icon="everything", toolbar=True, ends_group=True),
+    _row("mask.everything", _text("Everything"), "everything.find", "G", menu=_MASK,
+         icon="everything", toolbar=True),
+    _row("mask.accept_all", _text("Accept all of everything"), "everything.accept_all", "Shift+G",
+         menu=_MASK),
+    _row("mask.everything_again", _text("Find everything again"), "everything.find_again",
+         menu=_MASK, ends_group=True),
     _row("mask.accept", _text("Accept the mask"), "prompt.accept", "Space", "Return", "Enter",
          menu=_MASK, icon="accept", toolbar=True),
     _row("mask.clear", _text("Clear"), "prompt.clear", "Esc", menu=_MASK, icon="cancel"),

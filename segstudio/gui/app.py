@@ -22,6 +22,7 @@ from segstudio.config.qt_environment import drop_foreign_qt_plugins
 from segstudio.config.settings import Settings, load_settings
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.embedding_cache import EmbeddingCache
+from segstudio.engine.everything_results import ResultsStore
 from segstudio.engine.jobs import JobRunner
 from segstudio.engine.model_loading import load_prompt_model
 from segstudio.engine.prompt_session import PromptSession
@@ -29,6 +30,7 @@ from segstudio.gui.action_set import ActionSet
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.everything import EverythingDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.locks import LockDesk
@@ -50,6 +52,9 @@ from segstudio.models.card import ModelCard
 from segstudio.models.prompt.contract import PromptModel
 
 MEGABYTE = 1 << 20
+# A thread that computes keeps Python's lock that long while the hand waits for it: painting takes
+# the lock again after every call into Qt, so Python's own 5 ms add up to several frames.
+SWITCH_S = 0.001
 REST_MS = 60_000  # how often one looks whether the model may be unloaded
 
 
@@ -82,7 +87,10 @@ class Studio(QObject):
             strip=StripDesk(self.workspace, prompt, self.canvas),
             refine=RefineDesk(self.workspace, prompt, self.canvas),
             in_view=InViewDesk(self.workspace, self.prompts, self.canvas),
-            model=ModelDesk(self.workspace, self.prompts, prompt),
+            model=ModelDesk(self.workspace, self.prompts),
+            everything=EverythingDesk(
+                self.workspace, self.prompts, prompt, self.canvas, self._results_store(settings)
+            ),
             annotations=AnnotationDesk(self.workspace),
             locks=LockDesk(self.workspace),
             view=view,
@@ -103,6 +111,10 @@ class Studio(QObject):
         self._rest.start(REST_MS)
         self._closed = False
         self.desks.model.start()
+
+    @staticmethod
+    def _results_store(settings: Settings) -> ResultsStore:
+        return ResultsStore(cache_dir() / "everything", settings.everything_disk_mb * MEGABYTE)
 
     def _image_path(self, image_id: int) -> Path:
         store = self.workspace.store
@@ -134,6 +146,7 @@ class Studio(QObject):
         self._rest.stop()
         geometry, state = self.window.places()
         self.workspace.change_settings(window_geometry=geometry, window_state=state)
+        self.desks.everything.remember()
         self.prompts.close()
         self.desks.project.close()
         self.runner.shutdown()
@@ -144,6 +157,7 @@ def make_application(arguments: Sequence[str]) -> QApplication:
     """The Qt application, offscreen where there is no display, with our look."""
     drop_foreign_qt_plugins(os.environ)
     qInstallMessageHandler(_hear_qt)
+    sys.setswitchinterval(SWITCH_S)
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else QApplication(list(arguments))
     QCoreApplication.setApplicationName("SegStudio")

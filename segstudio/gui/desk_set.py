@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.everything import EverythingDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.locks import LockDesk
@@ -28,6 +29,7 @@ class DeskSet:
     refine: RefineDesk
     in_view: InViewDesk
     model: ModelDesk
+    everything: EverythingDesk
     annotations: AnnotationDesk
     locks: LockDesk
     view: ViewDesk

@@ -23,6 +23,7 @@ from segstudio.gui.icons import icon
 from segstudio.gui.panels.annotations import AnnotationsPanel
 from segstudio.gui.panels.categories import CategoriesPanel
 from segstudio.gui.panels.gallery import GalleryPanel
+from segstudio.gui.panels.picks import PicksPanel
 from segstudio.gui.panels.prompt import PromptPanel
 from segstudio.gui.panels.status import StatusStrip
 from segstudio.gui.panels.welcome import WelcomePanel, dropped_path
@@ -51,7 +52,8 @@ class MainWindow(QMainWindow):
         self.welcome = WelcomePanel()
         self.categories = CategoriesPanel(workspace)
         self.annotations = AnnotationsPanel(workspace)
-        self.prompt = PromptPanel()
+        self.prompt, self.picks = PromptPanel(), PicksPanel()
+        self.tabs = QTabWidget()
         self.status = StatusStrip(workspace.runner)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self._opacity_picture = QLabel()
@@ -78,13 +80,13 @@ class MainWindow(QMainWindow):
             QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks
         )
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        tabs = QTabWidget()
-        tabs.setDocumentMode(True)
-        tabs.addTab(self.prompt, self.tr("Prompt"))
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.prompt, self.tr("Prompt"))
+        self.tabs.addTab(self.picks, self.tr("Everything"))
         gallery = self._dock("gallery", self.tr("Gallery"), self.gallery, left)
         categories = self._dock("categories", self.tr("Categories"), self.categories, right)
         annotations = self._dock("annotations", self.tr("Annotations"), self.annotations, right)
-        model = self._dock("model", self.tr("Model"), tabs, right)
+        model = self._dock("model", self.tr("Model"), self.tabs, right)
         self.resizeDocks([gallery, categories], [232, 288], Qt.Orientation.Horizontal)
         self.resizeDocks([categories, annotations, model], [190, 230, 300], Qt.Orientation.Vertical)
 

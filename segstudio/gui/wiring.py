@@ -17,6 +17,7 @@ from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.pointing import Pointing
 from segstudio.gui.dialog_wiring import wire_dialogs
 from segstudio.gui.main_window import MainWindow
+from segstudio.gui.picks_wiring import wire_picks
 from segstudio.gui.workspace import Workspace
 
 
@@ -35,6 +36,7 @@ def wire(
     _wire_panels(window, workspace, desks)
     _wire_status(window, workspace, prompts)
     _wire_actions(workspace, desks, actions)
+    wire_picks(window, desks)
     wire_dialogs(window, workspace, desks, actions)
 
 
@@ -196,7 +198,6 @@ def _wire_panels(window: MainWindow, workspace: Workspace, desks: DeskSet) -> No
     panel.model_chosen.connect(desks.model.use)
     panel.candidate_chosen.connect(desks.prompt.choose_candidate)
     panel.candidate_stepped.connect(desks.prompt.step_candidate)
-    panel.everything_wanted.connect(desks.model.everything)
     desks.model.model_changed.connect(panel.show_model)
     desks.model.missing.connect(panel.offer)
     desks.prompt.model_failed.connect(desks.model.fall_back)

@@ -15,7 +15,7 @@ from segstudio.engine.picks import Shown
 from segstudio.gui.canvas.layers import GOLDEN, Place
 from segstudio.gui.canvas.preview import Picture, part_of
 
-FILL, OUTLINE = 0.28, 0.9
+FILL, OUTLINE = 0.2, 0.9
 _SATURATION, _LIGHTNESS = 0.75, 0.58
 
 Labels = npt.NDArray[np.int32]

@@ -1,21 +1,14 @@
-"""The model desk: which model answers, and everything at once."""
+"""The model desk: which model answers."""
 
 from __future__ import annotations
 
-import time
-
 from PySide6.QtCore import QObject, Signal
 
-from segstudio.core.annotation import Stage
-from segstudio.core.prompt import Candidate, Candidates
-from segstudio.engine.everything_run import new_candidates
 from segstudio.engine.jobs import Lane
 from segstudio.engine.model_loading import choose_card, has_weights
 from segstudio.engine.prompt_session import PromptSession
-from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.workspace import Workspace
 from segstudio.models.card import ModelCard
-from segstudio.models.prompt.contract import EverythingSettings
 from segstudio.models.registry import EMBEDDED_MODEL, prompt_model
 
 
@@ -25,9 +18,9 @@ class ModelDesk(QObject):
     model_changed = Signal(str)
     missing = Signal(object)  # ModelCard whose weights are not on this machine
 
-    def __init__(self, workspace: Workspace, session: PromptSession, prompts: PromptDesk) -> None:
+    def __init__(self, workspace: Workspace, session: PromptSession) -> None:
         super().__init__()
-        self._workspace, self._session, self._prompts = workspace, session, prompts
+        self._workspace, self._session = workspace, session
         self.may_download: set[str] = set()  # keys of the models that the user asked for
 
     def start(self) -> None:
@@ -90,40 +83,3 @@ class ModelDesk(QObject):
         card = self._session.card
         if card is not None:
             self.model_changed.emit(card.key)
-
-    def everything(self) -> None:
-        """Find every object on the open image and accept what is not labelled yet."""
-        session = self._workspace.session
-        if session is None:
-            self._workspace.tell(self.tr("Open an image first."))
-            return
-        started = time.monotonic()
-
-        def found(candidates: Candidates) -> None:
-            def accept(fresh: tuple[Candidate, ...]) -> None:
-                if session is self._workspace.session:
-                    self._accept(fresh, candidates.model_key, time.monotonic() - started)
-
-            self._workspace.runner.submit(
-                Lane.IO,
-                self.tr("comparing with what is there"),
-                lambda _c, _p: tuple(new_candidates(candidates, session.annotations)),
-                on_done=accept,
-                on_error=self._workspace.tell_error,
-            )
-
-        self._session.everything.ask(EverythingSettings(), found)
-
-    def _accept(self, fresh: tuple[Candidate, ...], model_key: str, seconds: float) -> None:
-        if not fresh:
-            self._workspace.tell(self.tr("Everything found nothing new here."))
-            return
-        self._workspace.tell(self.tr("Everything found {} new masks.").format(len(fresh)))
-        self._prompts.commit(
-            self.tr("accepting everything"),
-            fresh,
-            tool="everything",
-            model_key=model_key,
-            stage=Stage.AUTOMATIC,
-            seconds=seconds,
-        )
