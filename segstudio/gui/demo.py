@@ -173,14 +173,22 @@ class Demo:
         hand.open_image(EVERYTHING_PHOTO)
         hand.name_category("region")
         began = time.monotonic()
-        hand.press("G")
-        hand.wait(lambda: bool(hand.workspace.annotations), "everything finds nothing", 120)
+        state = hand.find_everything()
         self.summary.timings["everything"] = round(time.monotonic() - began, 3)
+        shown = state.shown or 0
+        self._check(shown >= 5, f"everything shows only {shown} masks")
+        self._shoot("everything")
+        hand.press("Shift+G")
+        hand.wait(lambda: bool(hand.workspace.annotations), "Shift+G accepts nothing")
+        hand.settle()
         found = len(hand.workspace.annotations)
         self.summary.masks_from_everything = found
-        self._check(found >= 5, f"everything found only {found} masks")
-        self._step("everything", photo=EVERYTHING_PHOTO, masks=found)
-        self._shoot("everything")
+        self._check(found == shown, f"{shown} masks were shown, and {found} accepted")
+        left = hand.studio.desks.everything.state.shown
+        self._check(left == 0, f"{left} masks that are accepted are still to pick from")
+        self._step("everything", photo=EVERYTHING_PHOTO, found=state.found, masks=found)
+        hand.press("Esc")
+        self._shoot("everything-accepted")
 
     # -- closing and reading again --------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from segstudio.core.errors import SegStudioError
 from segstudio.engine.prompt_session import EmbeddingState
 from segstudio.gui.app import Studio
 from segstudio.gui.desks.prompt import Answer
+from segstudio.gui.pick_state import PickState
 
 PATIENCE = 60.0
 SIZE = (1280, 800)
@@ -127,6 +128,18 @@ class Hand:
         for step in (0.3, 0.7, 1.0):
             QTest.mouseMove(self.canvas, start + (end - start) * step)
         QTest.mouseRelease(self.canvas, Qt.MouseButton.LeftButton, pos=end)
+
+    def find_everything(self) -> PickState:
+        """G, and wait until there is something to pick from."""
+        desk = self.studio.desks.everything
+        self.press("G")
+        self.wait(
+            lambda: not desk.state.running and desk.state.shown is not None,
+            "everything does not end",
+            120,
+        )
+        self.settle()
+        return desk.state
 
     def accept(self) -> None:
         """Space, and wait until it is written."""

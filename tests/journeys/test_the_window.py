@@ -310,20 +310,6 @@ def test_a_failed_write_is_told_and_the_mask_can_be_accepted_again(
     assert len(hand.workspace.annotations) == 1
 
 
-def test_everything_adds_only_what_is_new(hand: Hand) -> None:
-    hand.open_image("chelsea.png")
-    hand.press("G")
-    hand.wait(lambda: len(hand.workspace.annotations) > 3, "everything finds nothing", 60)
-    hand.settle()
-    count = len(hand.workspace.annotations)
-    told: list[str] = []
-    hand.workspace.told.connect(lambda sentence, _: told.append(sentence))
-    hand.press("G")
-    hand.wait(lambda: bool(told), "nobody says anything", 60)
-    hand.settle()
-    assert len(hand.workspace.annotations) == count
-
-
 def test_a_model_that_is_not_here_is_offered_and_the_built_in_one_answers_on(hand: Hand) -> None:
     panel, prompts = hand.window.prompt, hand.studio.prompts
     hand.open_image("astronaut.png")
