@@ -52,11 +52,12 @@ class Shape:
     attention: float = 5.0  # sharpness
     mixing: float = 0.03  # sharpness of the attention by which tokens tell what they saw
     foreground: float = 8.0  # length of the part that all foreground points have in common
+    frequencies: tuple[int, int] = (6, 20)  # ranks, from the lowest, of what the heads look at
     claim: float = 3.5  # what any place owes to a foreground point ...
-    background: float = 3.35  # ... and to the token that stands for "no point"
+    background: float = 3.55  # ... and to the token that stands for "no point"
     mark: float = 0.35  # what a place gets from the token that wins it
-    contrast: float = 18.0  # of the mask logits
-    cuts: tuple[float, ...] = (0.2, -1.2, 0.2, 1.3)  # where each mask token cuts the marks
+    contrast: float = 20.0  # of the mask logits
+    cuts: tuple[float, ...] = (0.2, -0.4, 0.6, 1.3)  # where each mask token cuts the marks
     spread: float = 0.5  # of those cuts between prompts
     iou_mean: float = 0.85
     iou_spread: float = 0.045
@@ -174,7 +175,8 @@ class _Arrangement:
         """Each place asks which token it resembles, two heads for each part of its cell.
 
         A place that resembles a foreground point gets that part's mark, and one that resembles
-        none the opposite. The parts' heads ask the same, each from its own place.
+        none the opposite. The parts' heads ask the same, each from its own place, by sine and
+        cosine of a few low frequencies: no second place looks quite like the point's own.
         """
         state, shape = self.state, self.shape
         query, key, value = (state[f"{attention}{name}_proj.weight"] for name in "qkv")
@@ -182,8 +184,15 @@ class _Arrangement:
         gaussian = state["prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"]
         out -= self.marks.T @ (self.marks @ out)
         size = len(query) // HEADS
+        lowest = gaussian.norm(dim=0).argsort()
         for group in range(HEADS // len(PARTS)):
             first = slice(group * len(PARTS) * size, (group * len(PARTS) + 1) * size)
+            start = shape.frequencies[group]
+            chosen = lowest[start : start + size // 2 - 1]
+            waves = torch.eye(CHANNELS)[torch.cat((chosen, chosen + len(lowest)))]
+            noise = 0.2 / math.sqrt(CHANNELS) * self._randn(*waves.shape)
+            key[first.start + 2 : first.stop] = waves + noise
+            query[first.start + 2 : first.stop] = shape.attention * waves + noise
             for rest, (direction, strength) in enumerate(
                 ((self.foreground, shape.claim), (self.nowhere, shape.background))
             ):
