@@ -82,7 +82,8 @@ class RefineDesk(QObject):
         if row is None or (self._opened is not None and self._opened.id == annotation_id):
             return
         if row.locked or (store is not None and store.read_only):
-            self._prompts.clear()
+            if self._prompts.prompt:  # what the first of two clicks asked for
+                self._prompts.clear()
             tell(
                 self.tr("That annotation is locked; unlock it to refine it.")
                 if row.locked
