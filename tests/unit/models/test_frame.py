@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from segstudio.core.mask import Box, Mask
 from segstudio.models.prompt.frame import ModelFrame
-from segstudio.models.prompt.sam_masks import candidate, cut
+from segstudio.models.prompt.sam_masks import answer, candidate, cut
 
 SIZES = st.tuples(st.integers(1, 300), st.integers(1, 300))
 
@@ -71,6 +71,34 @@ def test_logits_that_are_not_numbers_give_an_empty_mask_of_no_worth() -> None:
     mask, stability = cut(np.full((256, 256), np.nan, dtype=np.float32), ModelFrame((50, 60)))
     item = candidate(mask, float("nan"), float(stability))
     assert (item.mask.area, item.predicted_iou, item.stability) == (0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("size", [(90, 140), (1000, 1500), (3300, 2000)])
+def test_an_answer_is_the_official_mask_with_about_the_official_stability(
+    size: tuple[int, int],
+) -> None:
+    for seed, shift in ((1, 0.0), (2, -20.0), (3, 20.0)):
+        logits = blob_logits(seed, shift=shift).numpy()
+        item = answer(logits, 0.9, ModelFrame(size))
+        mask, stability = cut(logits, ModelFrame(size))
+        assert item.mask == mask
+        assert item.stability == pytest.approx(float(stability), abs=1e-3)
+        assert 0.1 < stability < 0.999, "a score that shows nothing"
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.tuples(st.integers(300, 2500), st.integers(300, 2500)), st.integers(0, 1000))
+def test_an_answers_logits_show_the_mask_where_it_lies(size: tuple[int, int], seed: int) -> None:
+    item = answer(blob_logits(seed, shift=-5.0).numpy(), 0.9, ModelFrame(size))
+    assert item.logits is not None
+    values, (x0, y0), (dx, dy) = item.logits.values, item.logits.origin, item.logits.step
+    rows, columns = np.indices(values.shape)
+    xs, ys = (x0 + (columns + 0.5) * dx).astype(int), (y0 + (rows + 0.5) * dy).astype(int)
+    on_image = (xs < size[1]) & (ys < size[0])
+    assert on_image.mean() > 0.9 or min(values.shape) < 12
+    clear = on_image & (np.abs(values) > 2.0)
+    inside = item.mask.to_array()[np.minimum(ys, size[0] - 1), np.minimum(xs, size[1] - 1)]
+    assert np.array_equal(inside[clear], values[clear] > 0)
 
 
 def test_scores_stay_between_0_and_1() -> None:
