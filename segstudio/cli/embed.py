@@ -12,6 +12,7 @@ from segstudio.cli.output import Output
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken, Progress
 from segstudio.engine.encoding import encode_image
+from segstudio.engine.model_preparing import MANY_IMAGES
 from segstudio.imaging.read import read_image
 
 
@@ -25,6 +26,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     model = load_model(arguments, output)
     cache = embedding_cache()
     start = time.perf_counter()
+    if len(sources) >= MANY_IMAGES:
+        model.prepare(output.progress, CancelToken())
     encoded, known, failed = 0, 0, []
     for index, source in enumerate(sources):
         output.progress(Progress(index, len(sources), f"Encoding {source.name}"))

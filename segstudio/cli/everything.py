@@ -23,6 +23,7 @@ from segstudio.core.mask import Mask
 from segstudio.core.progress import CancelToken, Progress
 from segstudio.core.prompt import Candidates
 from segstudio.engine.encoding import encode_image
+from segstudio.engine.model_preparing import MANY_IMAGES
 from segstudio.imaging.read import read_image
 from segstudio.models.prompt.contract import EverythingSettings, PromptModel
 
@@ -55,6 +56,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     wanted = [row for row in sources if not (arguments.resume and targets[row].is_file())]
     model = load_model(arguments, output) if wanted else None
     start = time.perf_counter()
+    if model is not None and len(wanted) >= MANY_IMAGES:
+        model.prepare(output.progress, CancelToken())
     written, failed, masks = [], [], 0
     for index, source in enumerate(wanted):
         output.progress(Progress(index, len(wanted), f"Segmenting {source.name}"))

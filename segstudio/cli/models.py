@@ -9,6 +9,7 @@ from typing import Any
 from segstudio.cli.output import Output
 from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken
+from segstudio.engine.model_preparing import prepare_now
 from segstudio.models import weights
 from segstudio.models.card import ModelCard
 from segstudio.models.registry import PROMPT_MODELS, prompt_model
@@ -73,6 +74,8 @@ def _row(card: ModelCard) -> dict[str, Any]:
 
 def _pull(card: ModelCard, output: Output) -> int:
     path = weights.ensure(card, None, download=True, report=output.progress, cancel=CancelToken())
+    if path is not None:
+        prepare_now(card, path, output.progress, CancelToken())
     output.result(_place(card, path), _place_text(card, path))
     return 0
 

@@ -13,6 +13,7 @@ from segstudio.engine.encoding import encode_image
 from segstudio.engine.everything_asking import EverythingAsking
 from segstudio.engine.image_in_view import EmbeddingState, ImageInView
 from segstudio.engine.jobs import JobRunner, Lane
+from segstudio.engine.model_preparing import prepare_later
 from segstudio.engine.model_rest import UNLOAD_MINUTES, ModelRest
 from segstudio.engine.model_slot import LoadModel, ModelSlot
 from segstudio.engine.prompt_asking import PromptAsking
@@ -216,6 +217,8 @@ class PromptSession:
         def loaded() -> None:
             if slot is self._view.slot:
                 self._view.tell_again()
+                if slot.model is not None:
+                    prepare_later(self._runner, slot.model)
 
         def moved(text: str) -> None:
             if slot is self._view.slot:

@@ -66,6 +66,9 @@ class ScriptedModel:
         for number in numbers:
             self.gates[number] = threading.Event()
 
+    def prepare(self, report: ProgressSink, cancel: CancelToken) -> None:
+        """There is nothing to prepare."""
+
     def encode(self, image: RgbImage, cancel: CancelToken) -> Embedding:
         number = int(image.pixels[0, 0, 0])
         self.begun.append(number)

@@ -21,7 +21,7 @@ from segstudio.models.prompt.encoder_files import Facts, new_folder, runtime_ver
 
 SWITCH = "SEGSTUDIO_ENCODER"  # "torch" keeps the runtime out
 _LOOK_SECONDS = 0.1
-_NICENESS = 5  # the person's own work goes first
+_NICENESS = 10  # the person's own work goes first
 _STOPPED = 15  # SIGTERM; and 9, SIGKILL, is also what a system short of memory sends
 _KILLED = 9
 

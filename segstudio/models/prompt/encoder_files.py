@@ -150,6 +150,8 @@ def write_facts(folder: Path, facts: Facts) -> None:
 
 def discard(folder: Path) -> None:
     """Delete a folder; it is out of the way at once, also where a file of it is in use."""
+    if not folder.exists():
+        return
     with contextlib.suppress(OSError):
         aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".old-"))
         with contextlib.suppress(OSError):

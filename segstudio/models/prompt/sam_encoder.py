@@ -75,18 +75,18 @@ class SamEncoder:
     def prepare(self, report: ProgressSink, cancel: CancelToken) -> None:
         """Convert the encoder if that is of use and was not done on this machine; see PromptModel.
 
-        Raises Cancelled. Everything else that goes wrong leaves torch in place, and `obstacle`
+        Tells `report` only if there is something to do. Raises Cancelled. Everything else that goes wrong leaves torch in place, and `obstacle`
         says what it was.
         """
         if self._obstacle or self._converted is not None:
             return
         with self._preparing:
-            report(Progress(0, 0, f"Preparing {self._card.title} for this computer (once)"))
             folder = encoder_files.folder_of(self._model_key)
             try:
-                with encoder_files.one_at_a_time(folder, cancel):
-                    if encoder_files.verified(folder) is None:
-                        self._obstacle = self._convert(folder, cancel)
+                if encoder_files.verified(folder) is None:
+                    text = f"Preparing {self._card.title} for this computer (once)"
+                    report(Progress(0, 0, text))
+                    self._obstacle = self._convert_once(folder, cancel)
             except OSError as error:
                 self._obstacle = f"the cache folder cannot be written ({_reason(error)})"
             except (SegStudioError, MemoryError) as error:
@@ -163,6 +163,13 @@ class SamEncoder:
 
     # -- the converted encoder ------------------------------------------------------------------
 
+    def _convert_once(self, folder: Path, cancel: CancelToken) -> str:
+        with encoder_files.one_at_a_time(folder, cancel):
+            if encoder_files.verified(folder) is not None:
+                return ""  # another process was at it
+            encoder_files.discard(folder)  # a damaged one, for which `__call__` would wait
+            return self._convert(folder, cancel)
+
     def _convert(self, folder: Path, cancel: CancelToken) -> str:
         size = sum(tensor.nbytes for tensor in self._network.parameters())
         encoder_files.check_room(folder, 2 * size)
@@ -176,12 +183,11 @@ class SamEncoder:
     def _load_what_is_there(self) -> None:
         """Load what an earlier run converted; it takes less than it saves on one image."""
         folder = encoder_files.folder_of(self._model_key)
-        if encoder_files.read_facts(folder) is None or not self._preparing.acquire(blocking=False):
+        if encoder_files.read_facts(folder) is None:
             return
-        try:
-            self._load(folder)
-        finally:
-            self._preparing.release()
+        with self._preparing:
+            if self._converted is None:
+                self._load(folder)
 
     def _load(self, folder: Path) -> None:
         facts = encoder_files.verified(folder)
