@@ -1,6 +1,7 @@
-"""One contract, put to every prompt model of the registry.
+"""One contract, put to every prompt model of the registry, on every device that there is.
 
-The SAM family is loaded from checkpoint files of seeded random weights, through the card, with
+The CPU is always there; tests on a graphics card are skipped, and say so, where there is none. The
+SAM family is loaded from checkpoint files of seeded random weights, through the card, with
 encoders of one block (a whole ViT-H takes minutes to encode on a CPU). The built-in model needs no
 file and is taken as it is.
 """
@@ -10,22 +11,29 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
+from scipy.ndimage import map_coordinates
 from seeded_weights import shallow_encoders, write_checkpoint
 from segment_anything import sam_model_registry
 
-from segstudio.core.errors import Cancelled
+from segstudio.core.errors import BadInputError, Cancelled
 from segstudio.core.image import RgbImage
 from segstudio.core.mask import Box, Mask
 from segstudio.core.progress import CancelToken, Progress, ignore_progress
-from segstudio.core.prompt import Candidates, Embedding, Prompt
+from segstudio.core.prompt import Candidates, Embedding, MaskLogits, Prompt
+from segstudio.engine.answerer import Answerer
+from segstudio.engine.embedding_cache import EmbeddingCache
+from segstudio.engine.encoding import crop_encoder
 from segstudio.models.card import ModelCard
+from segstudio.models.device import available_devices
 from segstudio.models.prompt.contract import EverythingSettings, PromptModel
 from segstudio.models.prompt.mobile_sam import build_mobile_sam
 from segstudio.models.registry import PROMPT_MODELS
@@ -52,11 +60,17 @@ ONE_OF_EACH = {"point": ON_DISC, "box": AROUND, "prior": PRIOR}
 COARSE = EverythingSettings(points_per_side=2, predicted_iou=0.1, stability=0.1, box_nms=0.9)
 
 
+LAYERED = replace(COARSE, crop_layers=1, crop_downscale=2, crop_nms=0.95)
+DEVICES = ("cpu", "cuda", "mps")
+
+
 class Loaded(NamedTuple):
-    """A model, and its embedding of IMAGE."""
+    """A model, its embedding of IMAGE, and the file that it was loaded from."""
 
     model: PromptModel
     embedding: Embedding
+    device: str
+    weights: Path | None
 
 
 def checkpoint_for(card: ModelCard, folder: Path) -> Path | None:
@@ -70,19 +84,30 @@ def checkpoint_for(card: ModelCard, folder: Path) -> Path | None:
     return write_checkpoint(network, folder / card.weights.name)
 
 
-@pytest.fixture(scope="module", params=PROMPT_MODELS, ids=lambda card: card.key)
+def matrix() -> list[object]:
+    """Every model on every device that it can be told to compute on."""
+    return [
+        pytest.param((card, device), id=f"{card.key}-{device}")
+        for card in PROMPT_MODELS
+        for device in (DEVICES if card.weights is not None else DEVICES[:1])
+    ]
+
+
+@pytest.fixture(scope="module", params=matrix())
 def loaded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Loaded]:
-    card: ModelCard = request.param
+    card, device = request.param
+    if device not in {one.key for one in available_devices()}:
+        pytest.skip(f"this machine has no {device} that works")
     folder = tmp_path_factory.mktemp(card.key)
     with pytest.MonkeyPatch.context() as patch, shallow_encoders(depth=1):
         patch.setenv("SEGSTUDIO_HOME", str(folder / "home"))
         weights = checkpoint_for(card, folder)
-        model = card.load(weights, "cpu")
-        if weights is not None:
-            weights.unlink()  # up to 160 MB; nothing may need it any more
-        yield Loaded(model, model.encode(IMAGE, CancelToken()))
+        model = card.load(weights, device)
+        yield Loaded(model, model.encode(IMAGE, CancelToken()), device, weights)
+    if weights is not None:
+        weights.unlink()  # up to 160 MB
 
 
 def everything(loaded: Loaded, asked: EverythingSettings = COARSE) -> Candidates:
@@ -91,7 +116,7 @@ def everything(loaded: Loaded, asked: EverythingSettings = COARSE) -> Candidates
 
 def test_the_model_says_whose_it_is(loaded: Loaded) -> None:
     assert loaded.model.card in PROMPT_MODELS
-    assert loaded.model.device == "cpu"
+    assert loaded.model.device == loaded.device
     assert re.fullmatch(r"[A-Za-z0-9_.-]+", loaded.model.model_key)
     assert loaded.model.model_key.startswith(loaded.model.card.key)
 
@@ -116,7 +141,10 @@ def test_encoding_twice_gives_the_same_and_leaves_the_image_as_it_is(loaded: Loa
     assert np.array_equal(image.pixels, IMAGE.pixels)
     assert again.arrays.keys() == loaded.embedding.arrays.keys()
     for name, array in again.arrays.items():
-        assert np.array_equal(array, loaded.embedding.arrays[name])
+        if loaded.device == "cpu":
+            assert np.array_equal(array, loaded.embedding.arrays[name])
+        else:
+            assert np.allclose(array, loaded.embedding.arrays[name], atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["point", "box", "prior"])
@@ -131,6 +159,35 @@ def test_what_the_card_accepts_gets_masks_of_the_images_size(loaded: Loaded, kin
         assert 0.0 <= item.predicted_iou <= 1.0
         assert 0.0 <= item.stability <= 1.0
     assert any(item.mask.area for item in answer.items)
+
+
+def on_pixels(logits: MaskLogits) -> npt.NDArray[np.float64]:
+    """The field at the centre of every pixel of IMAGE, interpolated by another's code."""
+    rows = (np.arange(HEIGHT) + 0.5 - logits.origin[1]) / logits.step[1] - 0.5
+    columns = (np.arange(WIDTH) + 0.5 - logits.origin[0]) / logits.step[0] - 0.5
+    grid = np.meshgrid(rows, columns, indexing="ij")
+    return np.asarray(map_coordinates(logits.values, grid, order=1, mode="nearest", output=float))
+
+
+@pytest.mark.parametrize("kind", ["point", "box", "prior"])
+def test_a_masks_logits_are_positive_inside_it_and_nowhere_else(loaded: Loaded, kind: str) -> None:
+    answer = loaded.model.predict(loaded.embedding, ONE_OF_EACH[kind])
+    if loaded.model.card.weights is not None:
+        assert all(item.logits is not None for item in answer.items)
+    for item in answer.items:
+        if item.logits is not None:
+            assert item.logits.values.dtype == np.float32
+            field = on_pixels(item.logits)
+            inside = field > 0
+            assert Mask.from_array(inside).iou(item.mask) >= 0.95
+            clear = np.abs(field) > 0.1 * np.abs(field).max()  # noise decides on the outline
+            assert np.array_equal(inside[clear], item.mask.to_array()[clear])
+
+
+def test_a_prior_alone_comes_back(loaded: Loaded) -> None:
+    assert PRIOR.prior is not None
+    answer = Answerer(loaded.model, loaded.embedding).predict(PRIOR)
+    assert answer.items[answer.best].mask.iou(PRIOR.prior) >= 0.95
 
 
 def test_an_empty_prompt_gets_no_masks(loaded: Loaded) -> None:
@@ -164,6 +221,20 @@ def test_an_embedding_read_from_a_file_answers_the_same(loaded: Loaded) -> None:
     copy = Embedding(source.model_key, source.image_key, source.image_size, arrays)
     expected = loaded.model.predict(source, ON_DISC)
     assert loaded.model.predict(copy, ON_DISC) == expected
+
+
+def test_the_model_loaded_again_answers_from_the_same_embedding(loaded: Loaded) -> None:
+    """Loaded on the CPU, as after the graphics card's memory was full."""
+    again = loaded.model.card.load(loaded.weights, "cpu")
+    assert again.model_key == loaded.model.model_key
+    assert again.device == "cpu"
+    expected = loaded.model.predict(loaded.embedding, ON_DISC)
+    found = again.predict(loaded.embedding, ON_DISC)
+    if loaded.device == "cpu":
+        assert found == expected
+    for one, other in zip(found.items, expected.items, strict=True):
+        assert one.mask.iou(other.mask) >= 0.99
+        assert one.predicted_iou == pytest.approx(other.predicted_iou, abs=0.01)
 
 
 def test_another_models_embedding_is_refused(loaded: Loaded) -> None:
@@ -207,6 +278,39 @@ def test_everything_gives_masks_best_first_with_progress(loaded: Loaded) -> None
 def test_everything_with_higher_thresholds_keeps_less(loaded: Loaded) -> None:
     strict = EverythingSettings(points_per_side=2, predicted_iou=0.9, stability=0.9, box_nms=0.9)
     assert len(everything(loaded, strict).items) <= len(everything(loaded).items)
+
+
+def test_crop_layers_need_embeddings_of_crops(loaded: Loaded) -> None:
+    with pytest.raises(BadInputError):
+        everything(loaded, LAYERED)
+
+
+def test_crop_layers_find_masks_in_crops_and_place_them_in_the_image(loaded: Loaded) -> None:
+    if loaded.model.card.key.startswith("sam_vit"):
+        pytest.skip("the same code as MobileSAM around the encoder, and slow")
+    cache = EmbeddingCache(None, 1 << 26, 0)
+    asked: list[Box] = []
+    encode = crop_encoder(loaded.model, cache, IMAGE, CancelToken())
+
+    def encode_crop(box: Box) -> Embedding:
+        asked.append(box)
+        return encode(box)
+
+    answer = loaded.model.everything(
+        loaded.embedding, LAYERED, ignore_progress, CancelToken(), encode_crop
+    )
+    assert len(asked) == 4
+    for box in asked:
+        assert 0 <= box.x0 < box.x1 <= WIDTH
+        assert 0 <= box.y0 < box.y1 <= HEIGHT
+    assert answer.items
+    for item in answer.items:
+        assert item.mask.size == (HEIGHT, WIDTH)
+        assert item.crop is not None
+        x0, y0, x1, y1 = item.mask.box
+        assert item.crop.x0 <= x0 <= x1 <= item.crop.x1
+        assert item.crop.y0 <= y0 <= y1 <= item.crop.y1
+    assert {item.crop for item in answer.items} <= {Box(0, 0, WIDTH, HEIGHT), *asked}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 2)])

@@ -23,6 +23,7 @@ from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.cut_masks import FullFrame
 from segstudio.models.prompt.min_cut import Bools, CutGraph
 from segstudio.models.prompt.prompt_evidence import SmallPrompt, log_odds, region_log_odds
+from segstudio.models.prompt.region_layers import in_layers
 from segstudio.models.prompt.region_tree import everything
 from segstudio.models.prompt.superpixel_graph import Floats, SuperpixelGraph, graph_arrays
 
@@ -106,15 +107,20 @@ class GraphCut:
         settings: EverythingSettings,
         report: ProgressSink,
         cancel: CancelToken,
-        encode_crop: EncodeCrop | None = None,  # noqa: ARG002
+        encode_crop: EncodeCrop | None = None,
     ) -> Candidates:
         """Lasting regions of the image's region tree, best first; see `region_tree`."""
-        self._check(embedding)
-        graph = SuperpixelGraph(embedding.arrays)
-        frame = FullFrame(graph, embedding.image_size)
         least = settings.predicted_iou * self.card.score_scale
         own = replace(settings, predicted_iou=least)
-        found = everything(graph, frame, own, report, cancel)
+
+        def find(
+            part: Embedding, wanted: EverythingSettings, told: ProgressSink
+        ) -> list[Candidate]:
+            self._check(part)
+            graph = SuperpixelGraph(part.arrays)
+            return everything(graph, FullFrame(graph, part.image_size), wanted, told, cancel)
+
+        found = in_layers(find, embedding, own, encode_crop, report=report, cancel=cancel)
         return Candidates(tuple(found), self.model_key)
 
     def _check(self, embedding: Embedding) -> None:
