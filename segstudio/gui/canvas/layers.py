@@ -21,7 +21,7 @@ from segstudio.gui.canvas.view import View
 
 OUTLINE_WIDTH = 1.5
 HOVER_BOOST = 0.15
-HATCH_STEP, HATCH_BOOST = 8.0, 0.35  # logical pixels between the lines, and their extra fill
+HATCH_STEP, HATCH_BOOST = 10.0, 0.35  # logical pixels between the lines, and their extra fill
 SMALLEST_LEVEL = 512
 SHARP_FROM = 2.0  # from so many device pixels an image pixel on, pixels are meant to be seen
 FIXED = 4  # binary places of the positions that OpenCV draws at

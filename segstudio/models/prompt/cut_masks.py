@@ -68,14 +68,29 @@ class FullFrame:
             crop = _without_specks(_without_specks(crop, min_region, True), min_region, False)
         return self._as_mask(crop, origin)
 
-    def corrected(self, prior: Mask, before: Bools, after: Bools, prompt: Prompt) -> Mask:
-        """`prior`, pixel for pixel, but for the superpixels that changed sides."""
-        labels = self._graph.labels
-        added = self._as_mask(*self._enlarged((after & ~before)[labels]))
-        removed = self._as_mask(*self._enlarged((before & ~after)[labels]))
+    def corrected(self, prior: Mask, share: Floats, after: Bools, prompt: Prompt) -> Mask:
+        """`prior`, pixel for pixel, but for the superpixels that changed sides.
+
+        `share` says what of each superpixel the prior covers. One that it covers in part and that
+        did not change sides, beside one that did, loses its crumbs or has its gap closed.
+        """
+        labels, before = self._graph.labels, share > 0.5
+        come, gone = after & ~before, before & ~after
+        come |= after & (share < 1) & self._beside(come)
+        gone |= ~after & (share > 0) & self._beside(gone)
+        added = self._as_mask(*self._enlarged(come[labels]))
+        removed = self._as_mask(*self._enlarged(gone[labels]))
         mask = prior.union(added).subtract(removed)
         x0, y0, x1, y1 = _grown(mask.box, prompt, self._size)
         return self._clicked((mask.crop(x0, y0, x1, y1), (x0, y0)), prompt)
+
+    def _beside(self, side: Bools) -> Bools:
+        """The superpixels with a neighbour in `side`."""
+        one, other = self._graph.pairs.T
+        beside = np.zeros_like(side)
+        beside[one[side[other]]] = True
+        beside[other[side[one]]] = True
+        return beside
 
     def _as_mask(self, crop: Bools, origin: tuple[int, int]) -> Mask:
         return Mask.from_crop(crop, origin, self._size)

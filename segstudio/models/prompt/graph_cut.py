@@ -154,7 +154,7 @@ def _predict(embedding: Embedding, prompt: Prompt) -> list[Candidate]:
         score = float(1 / (1 + np.exp(-terms @ IOU_WEIGHTS)))
         mask = frame.mask(side, prompt, small)
         if share is not None and prompt.prior is not None:
-            mask = frame.corrected(prompt.prior, share > 0.5, side, prompt)
+            mask = frame.corrected(prompt.prior, share, side, prompt)
         found.append(Candidate(mask, score if mask.area else 0.0, stability))
     if prompt.prior is not None and not prompt.points and prompt.box is None:
         return _kept_prior(prompt.prior, found)

@@ -191,6 +191,16 @@ def test_a_negative_click_takes_a_wrong_part_out_of_a_prior(model, disk):
     assert found.items[found.best].mask.iou(truth) > 0.9
 
 
+def test_a_part_that_is_taken_out_leaves_no_crumbs(model, astronaut):
+    rows, columns = np.mgrid[0:512, 0:512]
+    part = Mask.from_array(np.hypot(rows - 130, columns - 225) < 62)
+    prior = part.union(Mask.from_array(np.hypot(rows - 420, columns - 420) < 50))
+    found = model.predict(astronaut, Prompt(((225.5, 180.5),), (0,), prior=prior))
+    left = found.items[found.best].mask
+    assert left.intersect(part).area < 0.01 * part.area
+    assert left.union(part) == prior.union(part)
+
+
 # -- images of every size ---------------------------------------------------------------------
 
 
