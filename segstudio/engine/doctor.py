@@ -8,14 +8,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from segstudio.config.paths import cache_dir, config_dir, data_dir
 from segstudio.core.errors import WeightsError
+from segstudio.engine.computing import computing
 from segstudio.engine.display import has_display
+from segstudio.engine.finding import Finding, Level
 from segstudio.engine.qt_libraries import (
     MissingLibrary,
     install_sentence,
@@ -23,7 +23,6 @@ from segstudio.engine.qt_libraries import (
     needed_libraries,
 )
 from segstudio.models import weights
-from segstudio.models.device import available_devices
 from segstudio.models.registry import PROMPT_MODELS
 
 # Distributions that SegStudio imports, by the names that pip knows.
@@ -47,25 +46,11 @@ PACKAGES = (
     "segment-anything",
     "openvino",
 )
+# Those of them that some systems have no package of.
+_OPTIONAL = {"openvino": "images are encoded by torch, which takes about twice the time"}
 LOW_DISK_BYTES = 2 * 10**9
 
-
-class Level(StrEnum):
-    """NOTE: works, but with less. FAULT: SegStudio does not work until it is mended."""
-
-    GOOD = "good"
-    NOTE = "note"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: what it is, what was found, and what to do about it ("": nothing)."""
-
-    name: str
-    found: str
-    level: Level = Level.GOOD
-    remedy: str = ""
+__all__ = ["Finding", "Level", "examine", "missing_packages", "missing_qt_libraries"]
 
 
 def examine(environ: Mapping[str, str] = os.environ) -> list[Finding]:
@@ -76,7 +61,7 @@ def examine(environ: Mapping[str, str] = os.environ) -> list[Finding]:
         *map(_package, PACKAGES),
         _qt_libraries(missing_qt_libraries(environ)),
         _display(environ),
-        *_devices(),
+        *computing(),
         *_weights(),
         *_folders(),
     ]
@@ -102,6 +87,8 @@ def _package(name: str) -> Finding:
     except PackageNotFoundError:
         if name == "opencv-python-headless":
             return _other_opencv()
+        if name in _OPTIONAL:
+            return Finding(name, "missing", Level.NOTE, _OPTIONAL[name])
         return Finding(name, "missing", Level.FAULT, f"pip install {name}")
 
 
@@ -133,22 +120,6 @@ def _display(environ: Mapping[str, str]) -> Finding:
         return Finding("Display", where)
     remedy = "log in to a desktop to open the window; the commands and the demo need none"
     return Finding("Display", "none", Level.NOTE, remedy)
-
-
-def _devices() -> list[Finding]:
-    try:
-        devices = available_devices()
-    except Exception as error:  # a broken torch raises OSError, ImportError, RuntimeError, ...
-        text = " ".join(str(error).split())
-        return [Finding("Devices", f"torch fails: {text}", Level.FAULT, "install torch again")]
-    return [
-        Finding(
-            f"Device {device.key}",
-            f"{device.name}, {device.detail}"
-            + (f", {device.memory_bytes / 1e9:.0f} GB" if device.memory_bytes else ""),
-        )
-        for device in devices
-    ]
 
 
 def _weights() -> list[Finding]:

@@ -58,6 +58,30 @@ def choose_device(wanted: str = AUTO) -> str:
     )
 
 
+def absent_devices() -> dict[str, str]:
+    """Why each kind of device that torch could use on such a system is not used, by its key."""
+    import torch  # noqa: PLC0415 - see _cpu
+
+    absent = {}
+    if not _cuda_devices():
+        absent["cuda"] = _why_no_cuda()
+    if sys.platform == "darwin" and not _mps_devices():
+        built = torch.backends.mps.is_built()
+        absent["mps"] = "it does not compute here" if built else "this torch is built without it"
+    return absent
+
+
+def _why_no_cuda() -> str:
+    import torch  # noqa: PLC0415 - see _cpu
+
+    made_for = torch.version.cuda or getattr(torch.version, "hip", None)
+    if made_for is None:
+        return "this torch is built without CUDA"
+    if not torch.cuda.is_available():
+        return f"torch (for CUDA {made_for}) finds no card with a driver that it knows"
+    return f"torch (for CUDA {made_for}) cannot compute on the card that is there"
+
+
 def release_memory() -> None:
     """Give back what torch and the allocator keep of memory that nothing uses any more.
 

@@ -24,6 +24,7 @@ from segstudio.core.errors import SegStudioError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.imaging.sample_photos import read_sample_photo
 from segstudio.models.card import ModelCard
+from segstudio.models.machine import keep_measured
 from segstudio.models.precision import FULL, choose_precision
 from segstudio.models.precision import candidates as half_precisions
 from segstudio.models.prompt import encoder_files
@@ -148,7 +149,10 @@ class SamEncoder:
             pixels = self._photo()
         except SegStudioError:
             return  # no photo, no trial
-        self.precision = choose_precision(network, lambda to: self._by_torch(pixels, to), dtypes)
+        chosen = choose_precision(network, lambda to: self._by_torch(pixels, to), dtypes)
+        self.precision = chosen
+        told = {"device": self._device, "precision": chosen.name, "why": chosen.why}
+        keep_measured(f"precision-{self._card.key}", told)
 
     def _photo(self) -> Tensor:
         photo = read_sample_photo()

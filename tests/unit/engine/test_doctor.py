@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from segstudio.config.paths import cache_dir
-from segstudio.engine import doctor, qt_libraries
+from segstudio.engine import computing, doctor, qt_libraries
 from segstudio.engine.doctor import PACKAGES, Finding, Level, examine, missing_packages
 
 
@@ -70,7 +70,7 @@ def test_a_missing_package_and_a_broken_torch_are_faults(monkeypatch: pytest.Mon
     def broken() -> None:
         raise OSError("libcudart.so.12: cannot open\nshared object file")
 
-    monkeypatch.setattr(doctor, "available_devices", broken)
+    monkeypatch.setattr(computing, "available_devices", broken)
     monkeypatch.setattr(doctor, "PACKAGES", ("numpy", "segstudio-has-no-such-friend"))
     found = by_name(examine({}))
     assert found["segstudio-has-no-such-friend"].level is Level.FAULT
@@ -97,3 +97,7 @@ def test_the_doctor_looks_at_every_package_that_is_asked_for() -> None:
     wanted = tomllib.loads(project.read_text())["project"]["dependencies"]
     names = {re.split(r"[<>=!~ ]", line)[0] for line in wanted}
     assert set(PACKAGES) == names
+    pinned = (project.parent / "packaging" / "constraints.txt").read_text()
+    licences = (project.parent / "packaging" / "THIRD_PARTY.md").read_text()
+    assert all(re.search(rf"(?im)^{name.replace('-', '[-_]')}==", pinned) for name in names)
+    assert "OpenVINO" in licences and "openvino-telemetry" in licences

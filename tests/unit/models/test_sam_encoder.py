@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from segstudio.core.errors import Cancelled
 from segstudio.core.progress import CancelToken, Progress, ignore_progress
 from segstudio.imaging.sample_photos import read_sample_photo
+from segstudio.models.machine import measured
 from segstudio.models.precision import Precision
 from segstudio.models.prompt import encoder_conversion, encoder_files, encoder_runtime, sam_encoder
 from segstudio.models.prompt.encoder_files import (
@@ -324,6 +325,8 @@ def test_half_precision_is_tried_with_the_encoder_itself_and_then_used(
     encoder.settle_precision("the whole network")
     assert tried[0] == "the whole network" and tried[1].dtype is tried[2].dtype is torch.float32
     assert 0 < (tried[1] - tried[2]).abs().max() < 0.1
+    told = {"device": "cpu", "precision": "bfloat16", "why": "a rule of this test"}
+    assert measured("precision-mobile_sam") == told
     half = encoder(pixels(), CancelToken())
     assert half.dtype == np.float32 and 0 < np.abs(half - full).max() < 0.1
 
