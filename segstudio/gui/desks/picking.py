@@ -78,15 +78,7 @@ class PickingHand(QObject):
             return
         self._drawn = self._prompts.picks = shown
         self._hover(self._hovered if shown is not None and self._hovered in shown else None)
-        self._canvas.pictures.picks.show(None if shown is None else self._draw(shown))
-
-    def _draw(self, shown: Shown) -> Draw:
-        masks = self._canvas.masks
-
-        def draw(place: Place, ratio: float) -> Picture | None:
-            return picks_picture(shown, place, ratio) if masks.visible else None
-
-        return draw
+        self._canvas.pictures.picks.show(None if shown is None else _drawn(shown))
 
     def _hover(self, index: int | None) -> None:
         if index == self._hovered:
@@ -177,6 +169,10 @@ class PickingHand(QObject):
                 self._workspace.tell(self.tr("Accepted {} masks.").format(count))
 
         into_category(self._workspace, self.tr("accepting masks"), make, then=done)
+
+
+def _drawn(shown: Shown) -> Draw:
+    return lambda place, ratio: picks_picture(shown, place, ratio)
 
 
 def _not_there_yet(

@@ -43,7 +43,8 @@ class Pointing(QObject):
     def _scene(self) -> Scene:
         size = self._workspace.pyramid.size if self._workspace.pyramid else None
         selected = frozenset(self._workspace.selected)
-        return Scene(size, self._seen, selected, self._desk.picks)
+        picks = self._desk.picks if self._canvas.masks.visible else None
+        return Scene(size, self._seen, selected, picks)
 
     def look_again(self) -> None:
         """Annotations came, went, were hidden or shown."""
