@@ -262,7 +262,7 @@ class PromptDesk(QObject):
             return
         self._accept_when_answered = False
         answer, chosen = self.answer, self.answer.candidates.items[self.current]
-        attributes = {"candidate": self.current}
+        attributes = _choice(answer.candidates, self.current)
         seconds = time.monotonic() - self._started
         if answer.prompt.prior is not None:
             key = answer.candidates.model_key
@@ -292,6 +292,12 @@ class PromptDesk(QObject):
             lambda session, category_id: session.accept(candidates, category_id, **how),
             then=done,
         )
+
+
+def _choice(candidates: Candidates, chosen: int) -> dict[str, Any]:
+    """What is kept of a choice: which one, and predicted IoU and stability of all there were."""
+    scores = [[round(item.predicted_iou, 4), round(item.stability, 4)] for item in candidates.items]
+    return {"candidate": chosen, "candidates": scores}
 
 
 def _small_pictures(

@@ -51,14 +51,14 @@ class PromptPanel(QWidget):
         self._hint.setProperty("role", "dim")
         self._everything = QPushButton(self.tr("Everything"), self)
         self._everything.setToolTip(self.tr("Find every object on this image (G)"))
-        self._tiles = [CandidateTile(index, self) for index in range(MOST)]
+        self.tiles = [CandidateTile(index, self) for index in range(MOST)]
         self._lay_out()
         self._model.activated.connect(
             lambda row: self.model_chosen.emit(str(self._model.itemData(row)))
         )
         self.get_button.clicked.connect(lambda: self.get_wanted.emit(self._offered))
         self._everything.clicked.connect(self.everything_wanted)
-        for tile in self._tiles:
+        for tile in self.tiles:
             tile.chosen.connect(self.candidate_chosen)
             tile.stepped.connect(self.candidate_stepped)
         self.show_candidates(None, [], 0)
@@ -69,7 +69,7 @@ class PromptPanel(QWidget):
         form.addRow(self.tr("Model"), self._model)
         row = QHBoxLayout()
         row.setSpacing(4)
-        for tile in self._tiles:
+        for tile in self.tiles:
             row.addWidget(tile)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 4, 8, 8)
@@ -104,5 +104,5 @@ class PromptPanel(QWidget):
         self, candidates: Candidates | None, pictures: list[QImage], current: int
     ) -> None:
         """Up to three tiles; `pictures` belong to the candidates, and may come later."""
-        show_in(self._tiles, candidates, pictures, current)
+        show_in(self.tiles, candidates, pictures, current)
         self._hint.setVisible(not (candidates and candidates.items))
