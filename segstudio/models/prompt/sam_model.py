@@ -8,7 +8,7 @@ bit-equal on the CPU at the same batch size).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from segstudio.models.prompt.memory import memory_errors
 from segstudio.models.prompt.sam_decoder import PointDecoder, SamDecoder, tokens_seen
 from segstudio.models.prompt.sam_encoder import SamEncoder
 from segstudio.models.prompt.sam_keys import ImageKeys
-from segstudio.models.prompt.sam_masks import answer
+from segstudio.models.prompt.sam_masks import answer, mask_logits
 from segstudio.models.threads import settle_threads
 from segstudio.models.weights import file_sha256, missing_weights
 
@@ -116,7 +116,8 @@ class SamModel:
 
         A single point is ambiguous (part, object, group), so it gets SAM's three masks. More
         than that gets the one mask of SAM's fourth output: in training only that one saw several
-        prompts, and the three others' predicted IoU means nothing there.
+        prompts, and the three others' predicted IoU means nothing there. A prior alone comes back
+        as it is, with the decoder's scores: nobody has said what is wrong with it.
         """
         self._check(embedding)
         if not prompt:
@@ -131,6 +132,10 @@ class SamModel:
             )
             fields, scores = logits[0].float().cpu().numpy(), ious[0].tolist()
         items = [answer(*pair, frame) for pair in zip(fields, scores, strict=True)]
+        if prompt == Prompt(prior=prompt.prior):
+            assert prompt.prior is not None
+            drawn = mask_logits(frame.prior_logits(prompt.prior), frame)
+            items = [replace(item, mask=prompt.prior, logits=drawn) for item in items]
         return Candidates(tuple(items), self.model_key)
 
     def everything(

@@ -7,6 +7,7 @@ to their first block with window attention and their first with global attention
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ def test_the_embedding_equals_the_official_one(
 
 
 PRIOR = Mask.from_crop(np.ones((50, 40), dtype=bool), (20, 30), (120, 90))
+OTHER_PRIOR = Mask.from_crop(np.ones((90, 20), dtype=bool), (60, 10), (120, 90))
 
 
 @pytest.mark.parametrize(
@@ -88,10 +90,17 @@ PRIOR = Mask.from_crop(np.ones((50, 40), dtype=bool), (20, 30), (120, 90))
         Prompt(points=((40.5, 60.25), (80.0, 5.0)), labels=(1, 0)),
         Prompt(box=Box(10, 20, 70.5, 100)),
         Prompt(box=Box(10, 20, 70.5, 100), points=((40.5, 60.25),), labels=(0,)),
-        Prompt(prior=PRIOR),
+        Prompt(prior=PRIOR, box=Box(10, 20, 70.5, 100)),
         Prompt(prior=PRIOR, points=((40.5, 60.25),), labels=(1,)),
     ],
-    ids=["a point", "two points", "a box", "a box and a point", "a prior", "a prior and a point"],
+    ids=[
+        "a point",
+        "two points",
+        "a box",
+        "a box and a point",
+        "a prior and a box",
+        "a prior and a point",
+    ],
 )
 def test_masks_equal_the_official_predictors(
     model: SamModel, embedding: Embedding, predictor: SamPredictor, prompt: Prompt
@@ -116,6 +125,48 @@ def test_a_prior_changes_the_answer(model: SamModel, embedding: Embedding) -> No
     with_prior = Prompt(points=points.points, labels=points.labels, prior=PRIOR)
     first, second = (model.predict(embedding, prompt) for prompt in (points, with_prior))
     assert first.items[0].mask != second.items[0].mask
+
+
+def test_a_prior_alone_comes_back_with_the_decoders_scores(
+    model: SamModel, embedding: Embedding, predictor: SamPredictor
+) -> None:
+    logits = ModelFrame(IMAGE.size).prior_logits(PRIOR)[None]
+    _, ious, _ = predictor.predict(mask_input=logits, multimask_output=False)
+    answer = model.predict(embedding, Prompt(prior=PRIOR))
+    assert [item.mask for item in answer.items] == [PRIOR]
+    (found,) = answer.items
+    assert found.predicted_iou == pytest.approx(float(np.clip(ious[0], 0, 1)), abs=1e-4)
+    assert found.logits is not None
+    rows, columns = found.logits.values.shape
+    centres = (np.arange(rows) + 0.5) * found.logits.step[1]
+    across = (np.arange(columns) + 0.5) * found.logits.step[0]
+    drawn = found.logits.values > 0
+    array = PRIOR.to_array()[centres.astype(int).clip(max=119)][:, across.astype(int).clip(max=89)]
+    assert np.mean(drawn != array) < 0.005, "the preview shows the prior as well"
+
+
+def test_what_images_share_is_kept_for_a_few_and_changes_no_answer(
+    model: SamModel, embedding: Embedding
+) -> None:
+    prompt = Prompt(points=((40.5, 60.25),), labels=(1,))
+    first = model.predict(embedding, prompt)
+    kept = model._recent[0]
+    assert model.predict(embedding, prompt).items == first.items
+    assert model._recent[0] is kept, "nothing was computed anew"
+    others = [
+        replace(embedding, arrays={"image_embedding": embedding.arrays["image_embedding"] * part})
+        for part in (0.9, 0.8, 0.7, 0.6)
+    ]
+    answers = [model.predict(other, prompt).items for other in others]
+    assert len(model._recent) == 3, "memory is bounded"
+    assert answers[0] != first.items
+    assert model.predict(embedding, prompt).items == first.items
+    assert model.predict(others[0], prompt).items == answers[0]
+    priors = [Prompt(prompt.points, prompt.labels, prior=prior) for prior in (PRIOR, OTHER_PRIOR)]
+    with_prior = [model.predict(embedding, asked).items for asked in priors]
+    assert with_prior[0] != with_prior[1]
+    assert [model.predict(embedding, asked).items for asked in priors] == with_prior
+    assert model.predict(embedding, prompt).items == first.items
 
 
 def test_a_prior_of_another_image_is_refused(model: SamModel, embedding: Embedding) -> None:
