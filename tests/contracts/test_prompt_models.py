@@ -186,8 +186,24 @@ def test_a_masks_logits_are_positive_inside_it_and_nowhere_else(loaded: Loaded, 
 
 def test_a_prior_alone_comes_back(loaded: Loaded) -> None:
     assert PRIOR.prior is not None
-    answer = Answerer(loaded.model, loaded.embedding).predict(PRIOR)
-    assert answer.items[answer.best].mask.iou(PRIOR.prior) >= 0.95
+    by_itself = loaded.model.predict(loaded.embedding, PRIOR)
+    refined = Answerer(loaded.model, loaded.embedding).predict(PRIOR)
+    for answer in (by_itself, refined):
+        assert answer.items[answer.best].mask == PRIOR.prior
+
+
+def test_a_prior_changes_where_it_is_clicked_and_nowhere_else(loaded: Loaded) -> None:
+    assert PRIOR.prior is not None
+    answerer = Answerer(loaded.model, loaded.embedding)
+    limit = Box(40, 0, WIDTH, HEIGHT)
+    prompt = replace(PRIOR, points=((82.5, 45.5), (45.5, 25.5)), labels=(1, 0), box=limit)
+    outside = Mask.from_crop(np.ones((HEIGHT, 40)), (0, 0), IMAGE.size)
+    answer = answerer.predict(prompt)
+    assert answer.items
+    for item in answer.items:
+        assert item.mask.contains(82.5, 45.5)
+        assert not item.mask.contains(45.5, 25.5)
+        assert item.mask.intersect(outside) == PRIOR.prior.intersect(outside)
 
 
 def test_an_empty_prompt_gets_no_masks(loaded: Loaded) -> None:

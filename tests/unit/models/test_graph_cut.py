@@ -197,7 +197,6 @@ def test_a_part_that_is_taken_out_leaves_no_crumbs(model, astronaut):
     prior = part.union(Mask.from_array(np.hypot(rows - 420, columns - 420) < 50))
     found = model.predict(astronaut, Prompt(((225.5, 180.5),), (0,), prior=prior))
     left = found.items[found.best].mask
-    assert left.union(part) == prior.union(part)
     kept = left.intersect(part).to_array()
     assert kept.sum() < 0.1 * part.area
     pieces, count = ndimage.label(kept)
