@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QPoint, QPointF, QRect, QTimer, Signal
+from collections.abc import Sequence
+
+from PySide6.QtCore import QObject, QPoint, QPointF, QRect, QRectF, QTimer, Signal
 
 from segstudio.core.prompt import Candidate
 from segstudio.gui.canvas.candidate_strip import CandidateStrip, free_place
@@ -86,19 +88,27 @@ class StripDesk(QObject):
             return
         if not self._workspace.settings.candidate_strip:
             return
-        shown = answer.candidates.items[self._prompts.current]
-
-        def hidden(place: QRect) -> float:
-            return self._hidden(shown, place)
-
+        items = answer.candidates.items
+        shown = items[self._prompts.current]
         # It stays where it is as long as it can: nothing jumps while one goes through them.
-        if self.strip.isVisible() and hidden(self.strip.geometry()) == 0:
+        if self.strip.isVisible() and self._hidden((shown,), self.strip.geometry()) == 0:
             return
-        box = screen_rect(self._canvas.view, shown.mask.box)
-        place = free_place(self.strip.size(), self._canvas.size(), box, self._hand(), hidden)
+        place = self._place_beside(items) or self._place_beside((shown,))
         if place is not None:
             self.strip.move(place)
         self.strip.setVisible(place is not None)
+
+    def _place_beside(self, masks: Sequence[Candidate]) -> QPoint | None:
+        box = QRectF()
+        for one in masks:
+            box = box.united(screen_rect(self._canvas.view, one.mask.box))
+        return free_place(
+            self.strip.size(),
+            self._canvas.size(),
+            box,
+            self._hand(),
+            lambda place: self._hidden(masks, place),
+        )
 
     def _hand(self) -> QPointF:
         """Where the eyes are: at the last point, or in the middle of the box."""
@@ -109,18 +119,16 @@ class StripDesk(QObject):
             return screen_rect(view, prompt.box).center()
         return QPointF(self._canvas.rect().center())
 
-    def _hidden(self, shown: Candidate, place: QRect) -> float:
-        """How much of the mask and of the prompt's points the strip would hide there."""
+    def _hidden(self, masks: Sequence[Candidate], place: QRect) -> float:
+        """How much of the masks and of the prompt's points the strip would hide there."""
         view, around = self._canvas.view, place.adjusted(-AIR, -AIR, AIR, AIR)
         points = [view.to_screen(*point) for point in self._prompts.prompt.points]
         dots = sum(around.contains(QPoint(round(x), round(y))) for x, y in points)
-        part = part_of(
-            shown,
-            Place(
-                view.scale / COARSE,
-                (view.x - around.x()) / COARSE,
-                (view.y - around.y()) / COARSE,
-                (around.width() // COARSE, around.height() // COARSE),
-            ),
+        here = Place(
+            view.scale / COARSE,
+            (view.x - around.x()) / COARSE,
+            (view.y - around.y()) / COARSE,
+            (around.width() // COARSE, around.height() // COARSE),
         )
-        return float(dots) + (float(part.covered.mean()) if part is not None else 0.0)
+        parts = [part_of(one, here) for one in masks]
+        return float(dots) + sum(float(part.covered.mean()) for part in parts if part)
