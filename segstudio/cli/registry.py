@@ -30,5 +30,6 @@ COMMANDS: tuple[Command, ...] = (
     Command("superpixels", "SLIC superpixels of an image", "segstudio.cli.superpixels"),
     Command("models", "list, pull, verify or locate models", "segstudio.cli.models"),
     Command("info", "counts, categories, states, integrity", "segstudio.cli.info"),
+    Command("bench", "ours against the official package, on this machine", "segstudio.cli.bench"),
     Command("doctor", "what this machine has and what is missing", "segstudio.cli.doctor"),
 )
