@@ -148,21 +148,16 @@ def test_the_algebra_is_exact(name: str, double: Setting) -> None:
 
 @torch.inference_mode()
 def test_rounding_is_no_worse_than_the_official_decoders(single: Setting, double: Setting) -> None:
-    prompt = PROMPTS["one point"](single.network)
-    exact, _ = official(double, prompt, multimask=True)
-    theirs = worst(official(single, prompt, multimask=True)[0].double(), exact)
-    mine = worst(ours(single, prompt, multimask=True)[0].double(), exact)
-    assert mine < 2 * theirs
-
-
-@torch.inference_mode()
-def test_features_of_other_sizes_keep_the_precision(single: Setting) -> None:
-    """Variances are sums of large terms here; they must not drown in them."""
+    """Variances are sums of larger terms here; they must not drown in them."""
     prompt = PROMPTS["one point"](single.network)
     pattern = torch.linspace(-3.0, 3.0, 256).view(1, 256, 1, 1)
-    for features in (0.02 * single.features, 30.0 * single.features, single.features + pattern):
+    like = single.features
+    for features in (like, 0.02 * like, 30.0 * like, like + pattern):
+        exact, _ = official(double._replace(features=features.double()), prompt, multimask=True)
         at = single._replace(features=features)
-        assert worst(ours(at, prompt, True)[0], official(at, prompt, True)[0]) < 2e-5
+        theirs = worst(official(at, prompt, multimask=True)[0].double(), exact)
+        mine = worst(ours(at, prompt, multimask=True)[0].double(), exact)
+        assert mine < 4 * theirs < 1e-4
 
 
 @torch.inference_mode()
