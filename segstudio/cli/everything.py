@@ -19,10 +19,10 @@ from segstudio.cli.output import Output
 from segstudio.cli.segment import coco_annotation
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
-from segstudio.core.mask import Mask
+from segstudio.core.mask import Box, Mask
 from segstudio.core.progress import CancelToken, Progress
 from segstudio.core.prompt import Candidates
-from segstudio.engine.encoding import encode_image
+from segstudio.engine.encoding import crop_encoder, encode_image
 from segstudio.engine.model_preparing import MANY_IMAGES
 from segstudio.imaging.read import read_image
 from segstudio.models.prompt.contract import EverythingSettings, PromptModel
@@ -46,6 +46,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{flag}", type=kind, default=value, metavar="N", help=f"{text}; default {value:g}"
         )
+    parser.add_argument(
+        "--crop-layers",
+        type=int,
+        default=default.crop_layers,
+        metavar="N",
+        help="look at 4, 16, ... overlapping crops too, for small things; default %(default)s",
+    )
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="approximate: ask only where nothing was found yet; some masks are missed",
+    )
     add_model_arguments(parser)
 
 
@@ -77,6 +89,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     data = {
         "model": model.card.key if model else arguments.model,
         "device": model.device if model else arguments.device,
+        "approximate": settings.fast,
         "images": len(written),
         "masks": masks,
         "files": written,
@@ -85,6 +98,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         "seconds": round(seconds, 3),
     }
     text = f"{masks} masks on {len(written)} images in {arguments.out} in {seconds:.1f} s."
+    if settings.fast:
+        text += " Fast mode is approximate: some masks are missed."
     output.result(data, text)
     return 1 if failed and not written else 0
 
@@ -92,10 +107,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 def sa1b_record(source: Source, size: tuple[int, int], found: Candidates) -> dict[str, Any]:
     """An image and its masks with the keys of the SA-1B dataset (Kirillov et al. 2023).
 
-    `crop_box` is the whole image, as no crops are made. `point_coords` is the point of the mask
-    that is farthest from its edge: which prompt of the grid made a mask is not kept.
+    `crop_box` is where a mask was found, the whole image if its model does not say, and
+    `point_coords` the prompt that gave it. For a model that has no prompts, that is the point of
+    the mask that is farthest from its edge.
     """
     height, width = size
+    whole = Box(0, 0, width, height)
     return {
         "image": {
             "image_id": source.id,
@@ -106,8 +123,8 @@ def sa1b_record(source: Source, size: tuple[int, int], found: Candidates) -> dic
         "annotations": [
             {
                 **coco_annotation(item, number, source.id),
-                "crop_box": [0.0, 0.0, float(width), float(height)],
-                "point_coords": [list(innermost_point(item.mask))],
+                "crop_box": [float(value) for value in (item.crop or whole).xywh],
+                "point_coords": [list(item.point or innermost_point(item.mask))],
             }
             for number, item in enumerate(found.items, start=1)
         ],
@@ -133,6 +150,8 @@ def _settings(arguments: argparse.Namespace) -> EverythingSettings:
         raise BadInputError("--points-per-side goes from 1 to 256.")
     if arguments.min_region < 0:
         raise BadInputError("--min-region must not be negative.")
+    if not 0 <= arguments.crop_layers <= 4:
+        raise BadInputError("--crop-layers goes from 0 to 4.")
     for name in ("predicted_iou", "stability", "box_nms"):
         if not 0 <= getattr(arguments, name) <= 1:
             raise BadInputError(f"--{name.replace('_', '-')} goes from 0 to 1.")
@@ -142,14 +161,18 @@ def _settings(arguments: argparse.Namespace) -> EverythingSettings:
         stability=arguments.stability,
         box_nms=arguments.box_nms,
         min_region=arguments.min_region,
+        crop_layers=arguments.crop_layers,
+        fast=arguments.fast,
     )
 
 
 def _everything(
     model: PromptModel, image: RgbImage, settings: EverythingSettings, output: Output
 ) -> Candidates:
-    embedding = encode_image(model, embedding_cache(), image, CancelToken())
-    return model.everything(embedding, settings, output.progress, CancelToken())
+    cache, cancel = embedding_cache(), CancelToken()
+    embedding = encode_image(model, cache, image, cancel)
+    crops = crop_encoder(model, cache, image, cancel)
+    return model.everything(embedding, settings, output.progress, cancel, crops)
 
 
 def _targets(sources: Sequence[Source], out: Path) -> Iterator[Path]:

@@ -185,6 +185,25 @@ def test_everything_is_written_as_sa1b(segstudio: Shell, photos: Path) -> None:
         "everything", small, "--out", out, "--points-per-side", "1000"
     )
     assert "--box-nms" in segstudio.refused("everything", small, "--out", out, "--box-nms", "7")
+    assert "--crop-layers" in segstudio.refused(
+        "everything", small, "--out", out, "--crop-layers", "9"
+    )
+
+
+def test_everything_looks_at_crops_and_says_when_it_is_approximate(
+    segstudio: Shell, photos: Path
+) -> None:
+    small, out = photos.parent / "small.png", photos.parent / "masks"
+    Image.open(photos / "coffee.png").resize((300, 200)).save(small)
+    arguments = ("everything", small, "--out", out, "--points-per-side", "6", "--stability", "0.5")
+    done = segstudio.json(*arguments, "--predicted-iou", "0.3", "--crop-layers", "1")
+    assert not done["approximate"]
+    (path,) = out.iterdir()
+    boxes = {tuple(row["crop_box"]) for row in json.loads(path.read_text())["annotations"]}
+    assert (0, 0, 300, 200) in boxes and len(boxes) > 1
+    assert segstudio.json(*arguments, "--fast")["approximate"]
+    assert segstudio(*arguments, "--fast") == 0
+    assert "approximate" in segstudio.out
 
 
 def test_an_interrupted_batch_keeps_what_was_finished(photos: Path) -> None:

@@ -1,61 +1,68 @@
 """The fast mode's choice of points: a coarse grid first, then what no mask explains yet.
 
-Approximate: a thing that lies inside a mask already found, and was hit by no point before, is
-missed. To keep such losses small, a point's larger masks (it has up to three, nested) do not count:
-what lies in its smallest one would likely get the same answers again.
+Approximate. A click anywhere in a small part of a thing mostly gets the same answers again, so a
+point is left out where it lies in the smallest mask of an earlier one (of its up to three, which
+are nested: part, thing, group). Larger masks do not count, as there may be other parts in them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from segstudio.core.mask import Mask
+from segstudio.models.prompt.frame import CELL, ModelFrame
 
 Points = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 _COARSEST = 4  # the first stage takes every so-manieth point along both sides of the grid
 
 
-def grid_stages(points_per_side: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Indices of a grid's points, row by row, in stages from coarse to fine; each comes once."""
+def coarse_to_fine(points_per_side: int) -> Indices:
+    """The order in which to ask a grid's points, given row by row: stage by stage.
+
+    Within a stage neighbours come far apart, so that one batch seldom asks the same thing twice.
+    """
     rows, columns = np.divmod(np.arange(points_per_side**2), points_per_side)
-    left = np.ones(len(rows), dtype=np.bool_)
-    stride = _COARSEST
-    while stride >= 1:
-        first = min(1, stride - 1)
-        stage = left & (rows % stride == first) & (columns % stride == first)
-        left &= ~stage
-        yield np.flatnonzero(stage)
-        stride //= 2
+    shuffled = np.random.default_rng(0).permutation(len(rows))
+    stage = np.zeros(len(rows), dtype=np.int64)
+    stride = 2
+    while stride <= _COARSEST:
+        stage -= (rows % stride == 1) & (columns % stride == 1)
+        stride *= 2
+    return shuffled[np.argsort(stage[shuffled], kind="stable")]
 
 
 class Coverage:
-    """Which of a grid's points, (N, 2) float64 xy in image pixels, lie in masks found so far."""
+    """Which points of a grid, (N, 2) float64 xy in the model's frame, are left to be asked."""
 
-    def __init__(self, points: Points) -> None:
-        self._points = points
-        self._smallest: dict[tuple[float, float], Mask] = {}
+    def __init__(self, points: Points, frame: ModelFrame) -> None:
+        self._left = np.ones(len(points), dtype=np.bool_)
+        rows, columns = (-(-length // CELL) for length in frame.size)
+        self._seen = rows, columns
+        self._cells = np.minimum((points / CELL).astype(np.int64), [columns - 1, rows - 1])
 
-    @property
-    def is_covered(self) -> npt.NDArray[np.bool_]:
-        """(N,) bool, as of now."""
-        covered = np.zeros(len(self._points), dtype=np.bool_)
-        for mask in self._smallest.values():
-            covered |= _holds(mask, self._points)
-        return covered
+    def next(self, order: Indices, count: int) -> Indices:
+        """The first `count` points of `order` that are left."""
+        return order[self._left[order]][:count]
 
-    def add(self, mask: Mask, point: tuple[float, float]) -> None:
-        """A mask that the prompt at `point` gave."""
-        before = self._smallest.get(point)
-        if before is None or mask.area < before.area:
-            self._smallest[point] = mask
+    def asked(self, points: Indices) -> None:
+        """These are done."""
+        self._left[points] = False
 
+    def answered(self, logits: Tensor) -> int:
+        """Leave out what lies in the smallest masks of `logits` (n, K, 256, 256), a prompt each.
 
-def _holds(mask: Mask, points: Points) -> npt.NDArray[np.bool_]:
-    """(N,) bool: which points lie on the mask."""
-    x, y = points.astype(np.int64).T
-    ends = np.cumsum(mask.runs)
-    return np.asarray(np.searchsorted(ends, x * mask.size[0] + y, side="right") % 2 == 1)
+        Returns how many points that were left no longer are.
+        """
+        rows, columns = self._seen
+        inside = logits[:, :, :rows, :columns] > 0
+        area = inside.flatten(2).sum(dim=2)
+        area[area == 0] = torch.iinfo(area.dtype).max
+        smallest = inside[torch.arange(len(inside)), area.argmin(dim=1)]
+        x, y = torch.from_numpy(self._cells).to(logits.device).T
+        covered = smallest[:, y, x].any(dim=0).cpu().numpy() & self._left
+        self._left &= ~covered
+        return int(np.count_nonzero(covered))

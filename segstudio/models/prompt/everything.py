@@ -21,7 +21,7 @@ from segstudio.core.mask import Box, Mask
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidate
 from segstudio.models.prompt.contract import EverythingSettings
-from segstudio.models.prompt.coverage import Coverage, grid_stages
+from segstudio.models.prompt.coverage import Coverage, coarse_to_fine
 from segstudio.models.prompt.crops import CropGrid, crop_grids, cut_off
 from segstudio.models.prompt.frame import CELL, ModelFrame
 from segstudio.models.prompt.level_sets import LevelSets
@@ -121,25 +121,21 @@ class _Seeker:
         self._levels = LevelSets(self._frame)
 
     def masks(self, batches: PointBatches) -> Iterator[_Found]:
-        """What passes the thresholds, in the order of the grid's points."""
+        """What passes the thresholds, in the order in which the grid's points are asked."""
+        settings = self._settings
         points = point_grid(self._grid.points_per_side, self._frame.image_size)
-        if not self._settings.fast:
-            yield from self._answers(points, batches)
-            return
-        covered = Coverage(points + self._origin)
-        for stage in grid_stages(self._grid.points_per_side):
-            wanted = stage[~covered.is_covered[stage]]
-            batches.skip(len(stage) - len(wanted))
-            for item in self._answers(points[wanted], batches):
-                covered.add(item.mask, item.point)
-                yield item
-
-    def _answers(self, points: Points, batches: PointBatches) -> Iterator[_Found]:
         in_frame = self._frame.to_model(points)
-        threshold = self._settings.predicted_iou
-        for part, logits, ious, kept in batches.decoded(self._decode, in_frame, threshold):
-            answered = points[part][kept.cpu().numpy()]
-            yield from self._survivors(logits, ious[kept], answered)
+        covered = Coverage(in_frame, self._frame)
+        side = self._grid.points_per_side
+        order = coarse_to_fine(side) if settings.fast else np.arange(side**2)
+        while len(asked := covered.next(order, batches.size)):
+            answer = batches.decoded(self._decode, in_frame[asked], settings.predicted_iou)
+            for part, logits, ious, kept in answer:
+                covered.asked(asked[part])
+                if settings.fast:
+                    batches.skip(covered.answered(logits))
+                answered = points[asked[part]][kept.cpu().numpy()]
+                yield from self._survivors(logits, ious[kept], answered)
 
     def _survivors(self, logits: Tensor, ious: Tensor, points: Points) -> Iterator[_Found]:
         """Of one batch's masks (n, K, 256, 256), those that pass the thresholds (0: no threshold).

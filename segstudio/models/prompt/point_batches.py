@@ -33,6 +33,11 @@ class PointBatches:
         self._report = report
         self._cancel = cancel
 
+    @property
+    def size(self) -> int:
+        """How many points go to the decoder at once, as of now."""
+        return self._size
+
     def skip(self, count: int) -> None:
         """Count points as done that need no decoding."""
         self._done += count

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudio.cli.everything import innermost_point
-from segstudio.cli.files import image_sources, png_bytes, require_suffix, write_whole
+from segstudio.cli.everything import innermost_point, sa1b_record
+from segstudio.cli.files import Source, image_sources, png_bytes, require_suffix, write_whole
 from segstudio.core.errors import BadInputError, StorageError
-from segstudio.core.mask import Mask
+from segstudio.core.mask import Box, Mask
 from segstudio.core.progress import CancelToken, ignore_progress
+from segstudio.core.prompt import Candidate, Candidates
 from segstudio.engine.project_session import new_project
 
 
@@ -85,3 +86,15 @@ def test_the_innermost_point_is_inside_also_of_rings() -> None:
     assert innermost_point(Mask.from_array(x + y == 0)) == (0.5, 0.5)
     with pytest.raises(ValueError, match="no inside"):
         innermost_point(Mask.empty((3, 3)))
+
+
+def test_an_everything_record_says_where_masks_were_found_if_the_model_does() -> None:
+    source = Source(path=Path("a.png"), name="a.png", id=7)
+    mask = Mask.from_crop(np.ones((3, 5), dtype=bool), (10, 20), (40, 60))
+    items = (
+        Candidate(mask, 0.9, 0.8, point=(11.25, 22.5), crop=Box(8, 0, 60, 40)),
+        Candidate(mask, 0.9, 0.8),
+    )
+    said, plain = sa1b_record(source, (40, 60), Candidates(items, "m"))["annotations"]
+    assert (said["point_coords"], said["crop_box"]) == ([[11.25, 22.5]], [8.0, 0.0, 52.0, 40.0])
+    assert (plain["point_coords"], plain["crop_box"]) == ([[11.5, 21.5]], [0.0, 0.0, 60.0, 40.0])
