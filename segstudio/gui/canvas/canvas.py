@@ -10,7 +10,8 @@ from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
 from segstudio.gui.canvas.candidate_strip import NOTCH, WheelSteps
 from segstudio.gui.canvas.layers import MaskLayer, Pyramid
-from segstudio.gui.canvas.overlay import Overlay, paint_annotations, paint_marks
+from segstudio.gui.canvas.marked import MarkedAnnotations
+from segstudio.gui.canvas.overlay import Overlay, paint_marks
 from segstudio.gui.canvas.pictures import Pictures
 from segstudio.gui.canvas.pointer import pointer_event
 from segstudio.gui.canvas.scene import Frame, Scene
@@ -42,6 +43,7 @@ class Canvas(QWidget):
         self.panned_while_held = False
         self.scene = Scene()
         self.pictures = Pictures(self.update)
+        self._marked = MarkedAnnotations(self.pictures)
         self._view = View()
         self.hand_mode = False
         self._pan_from: QPointF | None = None
@@ -129,7 +131,7 @@ class Canvas(QWidget):
         self.scene.paint(painter, frame)
         if self.scene.pyramid is not None:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            paint_annotations(painter, self._view, self.overlay, self.masks)
+            self._marked.follow(self.overlay, self.masks)
             if self.masks.visible:
                 self.pictures.paint(painter, frame)
             paint_marks(painter, self._view, self.overlay)

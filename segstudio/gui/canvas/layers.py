@@ -10,17 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QImage
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
 from segstudio.core.image import RgbImage
 from segstudio.gui.canvas.shapes import Shape
-from segstudio.gui.canvas.view import View
 
 OUTLINE_WIDTH = 1.5
-HOVER_BOOST = 0.15
 HATCH_STEP, HATCH_BOOST = 10.0, 0.35  # logical pixels between the lines, and their extra fill
 SMALLEST_LEVEL = 512
 SHARP_FROM = 2.0  # from so many device pixels an image pixel on, pixels are meant to be seen
@@ -132,59 +129,6 @@ class MaskLayer:
                 colour = self.colour(annotation)
                 locked = annotation.locked
                 tint(pixels, place, shape, colour, self.opacity, ratio=ratio, hatched=locked)
-
-    def paint_hover(self, painter: QPainter, view: View, annotation_id: int) -> None:
-        self._paint_again(painter, view, annotation_id, HOVER_BOOST, Qt.PenStyle.SolidLine)
-
-    def paint_selected(self, painter: QPainter, view: View, annotation_id: int) -> None:
-        self._paint_again(painter, view, annotation_id, 0.0, Qt.PenStyle.DashLine)
-
-    def _paint_again(
-        self, painter: QPainter, view: View, annotation_id: int, fill: float, style: Qt.PenStyle
-    ) -> None:
-        shape = self.shapes.get(annotation_id)
-        known = [item for item in self.annotations if item.id == annotation_id]
-        if shape is None or not known or not self.visible or annotation_id in self.hidden:
-            return
-        colour = self.colour(known[0])
-        paint_shape(painter, view, shape, colour, fill)
-        if style is Qt.PenStyle.DashLine:
-            # White below, dashes of black above: visible on every photo and every colour.
-            _stroke(painter, view, shape, QPen(QColor("white"), 2.5))
-            _stroke(painter, view, shape, QPen(QColor("black"), 1.5, style))
-
-
-def paint_shape(
-    painter: QPainter, view: View, shape: Shape, colour: QColor, opacity: float
-) -> None:
-    """Fill at `opacity` and outline, whatever the zoom, at 1.5 logical pixels."""
-    fill = QColor(colour)
-    fill.setAlphaF(opacity)
-    pen = QPen(colour, OUTLINE_WIDTH * _ratio(painter))
-    pen.setCosmetic(True)
-    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-    painter.save()
-    painter.translate(view.x, view.y)
-    painter.scale(view.scale, view.scale)
-    painter.setPen(pen)
-    painter.setBrush(fill)
-    painter.drawPath(shape.path)
-    painter.restore()
-
-
-def _ratio(painter: QPainter) -> float:
-    """Device pixels a logical one: a cosmetic pen's width is in device pixels."""
-    return float(painter.device().devicePixelRatio())
-
-
-def _stroke(painter: QPainter, view: View, shape: Shape, pen: QPen) -> None:
-    pen.setCosmetic(True)
-    pen.setWidthF(pen.widthF() * _ratio(painter))
-    painter.save()
-    painter.translate(view.x, view.y)
-    painter.scale(view.scale, view.scale)
-    painter.strokePath(shape.path, pen)
-    painter.restore()
 
 
 def tint(

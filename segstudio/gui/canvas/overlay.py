@@ -9,7 +9,6 @@ from PySide6.QtGui import QPainter
 
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
-from segstudio.gui.canvas.layers import MaskLayer
 from segstudio.gui.canvas.marks import paint_box, paint_part, paint_prompt, paint_wait
 from segstudio.gui.canvas.view import View
 
@@ -28,14 +27,6 @@ class Overlay:
     waiting: bool = False
     wait_angle: float = 0.0
     cursor: QPointF | None = None
-
-
-def paint_annotations(painter: QPainter, view: View, over: Overlay, masks: MaskLayer) -> None:
-    """The selected annotations and the one under the pointer, once more over the scene."""
-    for annotation_id in over.selected:
-        masks.paint_selected(painter, view, annotation_id)
-    if over.hovered is not None and over.hovered not in over.selected:
-        masks.paint_hover(painter, view, over.hovered)
 
 
 def paint_marks(painter: QPainter, view: View, over: Overlay) -> None:

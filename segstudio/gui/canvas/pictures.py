@@ -112,13 +112,19 @@ class PictureLayer:
 
 
 class Pictures:
-    """The layers of one canvas, the lowest first."""
+    """The layers of one canvas, the lowest first.
+
+    Annotations that are `selected` and the one that the pointer is on (`hovered`); the pick-list;
+    the mask that a click would give (`hover`); the answer to the prompt (`preview`).
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
+        self.selected = PictureLayer(changed)
+        self.hovered = PictureLayer(changed)
         self.picks = PictureLayer(changed)
         self.hover = PictureLayer(changed)
         self.preview = PictureLayer(changed)
-        self._all = (self.picks, self.hover, self.preview)
+        self._all = (self.selected, self.hovered, self.picks, self.hover, self.preview)
 
     def draw_with(self, draw_later: DrawPicture) -> None:
         """Draw in the background from now on."""

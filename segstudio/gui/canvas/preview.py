@@ -157,7 +157,7 @@ def picture_of(candidate: Candidate, place: Place, style: Style, ratio: float) -
     if part is None:
         return None
     x, y = part.corner
-    return Picture(_qimage(drawn(part, style, ratio)), (x - EDGE, y - EDGE), part.whole)
+    return Picture(image_of(drawn(part, style, ratio)), (x - EDGE, y - EDGE), part.whole)
 
 
 def drawn(part: Part, style: Style, ratio: float = 1.0) -> Pixels:
@@ -196,19 +196,21 @@ def _outline(pixels: Pixels, rings: Any, style: Style, ratio: float) -> None:
     lines = [np.rint(np.asarray(ring) * (1 << _FIXED)).astype(np.int32) for ring in rings]
     if style.dashed:  # light on dark: seen on every photo, in the colour of what it shows too
         cv2.polylines(pixels, lines, True, _SHADOW, width, cv2.LINE_AA, _FIXED)
-        lines = [piece for line in lines for piece in _dashes(line, ratio)]
+        lines = [piece for line in lines for piece in dashes(line, ratio)]
         colour = colour.lighter(LIGHTER_DASH)
     bgra = (colour.blue(), colour.green(), colour.red(), 255)
     cv2.polylines(pixels, lines, not style.dashed, bgra, width, cv2.LINE_AA, _FIXED)
 
 
-def _dashes(line: npt.NDArray[np.int32], ratio: float) -> Iterator[npt.NDArray[np.int32]]:
+def dashes(line: npt.NDArray[np.int32], ratio: float) -> Iterator[npt.NDArray[np.int32]]:
+    """The pieces of a ring of neighbouring points that a dashed line draws."""
     dash, step = int(DASH * ratio), int((DASH + GAP) * ratio)
     for start in range(0, len(line), step):
         yield line[start : start + dash]
 
 
-def _qimage(pixels: Pixels) -> QImage:
+def image_of(pixels: Pixels) -> QImage:
+    """A QImage that owns its pixels, of (h, w, 4) premultiplied BGRA."""
     height, width = pixels.shape[:2]
     layout = QImage.Format.Format_ARGB32_Premultiplied
     return QImage(pixels.data, width, height, 4 * width, layout).copy()

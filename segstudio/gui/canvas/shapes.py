@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainterPath, QPolygonF
+from PySide6.QtCore import QRectF
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.mask import Mask
@@ -21,12 +20,11 @@ TOLERANCE = 0.75
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """One mask: `rings` are (N, 2) int32 xy corners, outer ones and holes; `path` is the same for
-    a QPainter (odd-even fill); `rect` holds both. All in image pixels.
+    """One mask: `rings` are (N, 2) int32 xy corners, outer ones and holes, to be filled by the
+    even-odd rule; `rect` holds them. All in image pixels.
     """
 
     rings: tuple[npt.NDArray[np.int32], ...]
-    path: QPainterPath
     rect: QRectF
 
 
@@ -42,12 +40,7 @@ def mask_shape(mask: Mask) -> Shape:
             np.asarray(cv2.approxPolyDP(ring, TOLERANCE, True), dtype=np.int32).reshape(-1, 2)
             for ring in rings
         ]
-    path = QPainterPath()
-    path.setFillRule(Qt.FillRule.OddEvenFill)
-    for ring in rings:
-        path.addPolygon(QPolygonF([QPointF(x, y) for x, y in ring.tolist()]))
-        path.closeSubpath()
-    return Shape(tuple(rings), path, QRectF(*mask.bbox))
+    return Shape(tuple(rings), QRectF(*mask.bbox))
 
 
 def annotation_shapes(annotations: Iterable[Annotation]) -> dict[int, Shape]:
