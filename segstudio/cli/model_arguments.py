@@ -9,6 +9,7 @@ from segstudio.cli.output import Output
 from segstudio.config.paths import cache_dir
 from segstudio.config.settings import load_settings
 from segstudio.core.progress import CancelToken
+from segstudio.engine.cpu_fallback import CPU, CpuFallback
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.model_loading import choose_card, load_prompt_model
 from segstudio.models.prompt.contract import PromptModel
@@ -36,15 +37,23 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(arguments: argparse.Namespace, output: Output) -> PromptModel:
-    """The model of the arguments. Raises BadInputError, WeightsError, DeviceError."""
-    return load_prompt_model(
-        choose_card(arguments.model),
-        device=arguments.device,
-        weights=arguments.weights,
-        download=arguments.yes,
-        report=output.progress,
-        cancel=CancelToken(),
-    )
+    """The model of the arguments. Raises BadInputError, WeightsError, DeviceError.
+
+    When its device fails it later, it goes on on the CPU, and `output` says so.
+    """
+    card = choose_card(arguments.model)
+
+    def load(device: str) -> PromptModel:
+        return load_prompt_model(
+            card,
+            device=device,
+            weights=arguments.weights,
+            download=arguments.yes,
+            report=output.progress,
+            cancel=CancelToken(),
+        )
+
+    return CpuFallback(load(arguments.device), lambda: load(CPU), output.say)
 
 
 def embedding_cache() -> EmbeddingCache:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from segstudio.core.errors import DeviceError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
+from segstudio.engine.cpu_fallback import CPU, moved_to_cpu
 from segstudio.engine.jobs import Job, JobRunner, Lane
 from segstudio.models.card import ModelCard
 from segstudio.models.device import release_memory
@@ -16,8 +17,6 @@ T = TypeVar("T")
 
 # Loads a card's model on a device; None for the device: the one that the user's settings name.
 LoadModel = Callable[[ModelCard, str | None, CancelToken, ProgressSink], PromptModel]
-
-_CPU = "cpu"
 
 
 class ModelSlot:
@@ -66,7 +65,7 @@ class ModelSlot:
         try:
             return self._take(self._load_model(self.card, self._device, cancel, report))
         except DeviceError as error:
-            if self._device == _CPU:
+            if self._device == CPU:
                 raise
             why = str(error)
         return self._load_on_cpu(why, cancel, report)
@@ -81,19 +80,18 @@ class ModelSlot:
         try:
             return work(model)
         except DeviceError as error:
-            if model.device == _CPU:
+            if model.device == CPU:
                 raise
             why = str(error)  # and not the error, whose traceback would keep the model in memory
         del model
         return work(self._load_on_cpu(why, cancel, report))
 
     def _load_on_cpu(self, why: str, cancel: CancelToken, report: ProgressSink) -> PromptModel:
-        self._model, self._device = None, _CPU
+        self._model, self._device = None, CPU
         release_memory()  # other programs wait for the card's
         report(Progress(0, 0, f"{self.text} on the CPU"))
-        model = self._take(self._load_model(self.card, _CPU, cancel, report))
-        reason = why.partition(";")[0].rstrip(".")  # without the remedy, which was just applied
-        text = f"{reason}; {self.card.title} computes on the CPU now."
+        model = self._take(self._load_model(self.card, CPU, cancel, report))
+        text = moved_to_cpu(self.card, why)
         self._runner.tell(lambda: self._on_moved(text))
         return model
 
