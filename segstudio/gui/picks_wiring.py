@@ -28,4 +28,5 @@ def wire_picks(window: MainWindow, desks: DeskSet) -> None:
     panel.accept_all_wanted.connect(desk.accept_all)
     panel.clear_wanted.connect(desk.end)
     panel.cancel_wanted.connect(desk.cancel)
+    panel.left.connect(window.canvas.setFocus)
     follow()

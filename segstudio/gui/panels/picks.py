@@ -44,6 +44,9 @@ class SliderRow(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setRange(0, STEPS)
         self.slider.setPageStep(STEPS // 20)
+        self.slider.setFocusPolicy(
+            Qt.FocusPolicy.TabFocus
+        )  # a click leaves the keys where they are
         self.number = (ShareBox if decades else QDoubleSpinBox)(self)
         self.number.setDecimals(3 if decades else 2)
         self.number.setSingleStep(0.01)
@@ -105,6 +108,7 @@ class PicksPanel(QWidget):
     accept_all_wanted = Signal()
     clear_wanted = Signal()
     cancel_wanted = Signal()
+    left = Signal()  # the hand is done here: keys go to the canvas again
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -191,6 +195,7 @@ class PicksPanel(QWidget):
     def _connect(self) -> None:
         for _, row in self._rows:
             row.changed.connect(self._tell_filters)
+            row.number.lineEdit().returnPressed.connect(self.left)
         self.unlabelled.toggled.connect(self._tell_filters)
         self.layers.activated.connect(self._tell_search)
         self.fast.clicked.connect(self._tell_search)
@@ -199,6 +204,17 @@ class PicksPanel(QWidget):
         self.clear.clicked.connect(self.clear_wanted)
         self.again.clicked.connect(self.again_wanted)
         self.cancel.clicked.connect(self.cancel_wanted)
+        for part in (
+            self.search,
+            self.accept_all,
+            self.clear,
+            self.again,
+            self.cancel,
+            self.fast,
+            self.unlabelled,
+        ):
+            part.clicked.connect(self.left)
+        self.layers.activated.connect(self.left)
 
     # -- what is shown --------------------------------------------------------------------------
 
