@@ -1,8 +1,9 @@
 """The fast mode's choice of points: a coarse grid first, then what no mask explains yet.
 
-Approximate. A click anywhere in a small part of a thing mostly gets the same answers again, so a
-point is left out where it lies in the smallest mask of an earlier one (of its up to three, which
-are nested: part, thing, group). Larger masks do not count, as there may be other parts in them.
+Approximate. Two clicks in the same small part of a thing mostly get the same answers, and then so
+would a third: a point is left out where it lies in the smallest masks of two earlier ones (of their
+up to three, which are nested: part, thing, group) that agree. Larger masks do not count, as there
+may be other parts in them. And no more than a certain share of the points is asked at all.
 """
 
 from __future__ import annotations
@@ -16,6 +17,13 @@ from segstudio.models.prompt.frame import CELL, ModelFrame
 
 Points = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+
+# At most this share of a grid's points is asked: a bound on how long it takes.
+LARGEST_SHARE = 0.4
+
+_AGREE = 0.9  # IoU of two masks, counted in points of the grid
+
+_KEPT_BYTES = 1 << 24  # for masks to compare with
 
 _COARSEST = 4  # the first stage takes every so-manieth point along both sides of the grid
 
@@ -43,6 +51,7 @@ class Coverage:
         rows, columns = (-(-length // CELL) for length in frame.size)
         self._seen = rows, columns
         self._cells = np.minimum((points / CELL).astype(np.int64), [columns - 1, rows - 1])
+        self._smallest = np.zeros((0, len(points)), dtype=np.bool_)
 
     def next(self, order: Indices, count: int) -> Indices:
         """The first `count` points of `order` that are left."""
@@ -52,17 +61,37 @@ class Coverage:
         """These are done."""
         self._left[points] = False
 
+    def close(self) -> int:
+        """Leave out all that are left, and return how many that were."""
+        count = int(np.count_nonzero(self._left))
+        self._left[:] = False
+        return count
+
     def answered(self, logits: Tensor) -> int:
-        """Leave out what lies in the smallest masks of `logits` (n, K, 256, 256), a prompt each.
+        """Leave out what lies in smallest masks that agree; `logits` (n, K, 256, 256), n prompts'.
 
         Returns how many points that were left no longer are.
         """
+        new = self._smallest_masks(logits)
+        kept = max(1, _KEPT_BYTES // max(1, len(self._left)))
+        self._smallest = np.concatenate((self._smallest, new))[-kept:]
+        masks, everyone = new.astype(np.float32), self._smallest.astype(np.float32)
+        shared = masks @ everyone.T
+        joint = masks.sum(axis=1)[:, None] + everyone.sum(axis=1) - shared
+        agree = (shared > 0) & (shared >= _AGREE * joint)
+        # Each agrees with itself, which says nothing.
+        own = len(everyone) - len(masks) + np.arange(len(masks))
+        agree[np.arange(len(masks))[own >= 0], own[own >= 0]] = False
+        covered = ((agree.astype(np.float32) @ everyone > 0) & new).any(axis=0) & self._left
+        self._left &= ~covered
+        return int(np.count_nonzero(covered))
+
+    def _smallest_masks(self, logits: Tensor) -> npt.NDArray[np.bool_]:
+        """(n, N) bool: which points each prompt's smallest mask that is not empty holds."""
         rows, columns = self._seen
         inside = logits[:, :, :rows, :columns] > 0
         area = inside.flatten(2).sum(dim=2)
         area[area == 0] = torch.iinfo(area.dtype).max
         smallest = inside[torch.arange(len(inside)), area.argmin(dim=1)]
         x, y = torch.from_numpy(self._cells).to(logits.device).T
-        covered = smallest[:, y, x].any(dim=0).cpu().numpy() & self._left
-        self._left &= ~covered
-        return int(np.count_nonzero(covered))
+        return np.asarray(smallest[:, y, x].cpu().numpy(), dtype=np.bool_)

@@ -7,6 +7,7 @@ cut, on level sets of the decoder's own logits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from segstudio.core.mask import Box, Mask
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidate
 from segstudio.models.prompt.contract import EverythingSettings
-from segstudio.models.prompt.coverage import Coverage, coarse_to_fine
+from segstudio.models.prompt.coverage import LARGEST_SHARE, Coverage, coarse_to_fine
 from segstudio.models.prompt.crops import CropGrid, crop_grids, cut_off
 from segstudio.models.prompt.frame import CELL, ModelFrame
 from segstudio.models.prompt.level_sets import LevelSets
@@ -128,7 +129,9 @@ class _Seeker:
         covered = Coverage(in_frame, self._frame)
         side = self._grid.points_per_side
         order = coarse_to_fine(side) if settings.fast else np.arange(side**2)
-        while len(asked := covered.next(order, batches.size)):
+        most = math.ceil(LARGEST_SHARE * side**2) if settings.fast else side**2
+        while len(asked := covered.next(order, min(batches.size, most))):
+            most -= len(asked)
             answer = batches.decoded(self._decode, in_frame[asked], settings.predicted_iou)
             for part, logits, ious, kept in answer:
                 covered.asked(asked[part])
@@ -136,6 +139,7 @@ class _Seeker:
                     batches.skip(covered.answered(logits))
                 answered = points[asked[part]][kept.cpu().numpy()]
                 yield from self._survivors(logits, ious[kept], answered)
+        batches.skip(covered.close())
 
     def _survivors(self, logits: Tensor, ious: Tensor, points: Points) -> Iterator[_Found]:
         """Of one batch's masks (n, K, 256, 256), those that pass the thresholds (0: no threshold).

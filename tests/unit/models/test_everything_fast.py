@@ -119,14 +119,38 @@ def test_the_order_goes_from_coarse_to_fine_and_has_every_point_once(side: int) 
     assert (coarse // side % 4 == 1).all() and (coarse % side % 4 == 1).all()
 
 
-def test_only_the_smallest_mask_of_a_point_speaks_for_others() -> None:
+def test_smallest_masks_speak_for_others_where_two_agree() -> None:
     frame = ModelFrame((1024, 1024))
-    points = np.array([[100.0, 100.0], [104.0, 100.0], [300.0, 300.0], [900.0, 900.0]])
+    points = np.array([[100.0, 100.0], [104.0, 100.0], [108.0, 100.0], [300, 300], [900, 900]])
     logits = torch.full((1, 3, 256, 256), -1.0)
     logits[0, 1, 20:40, 20:40] = 1.0  # an empty mask is not the smallest
     logits[0, 2, 10:100, 10:100] = 1.0
     coverage = Coverage(points, frame)
-    order = np.arange(4)
+    order = np.arange(5)
+    coverage.asked(coverage.next(order, 1))
+    assert coverage.answered(logits) == 0, "one mask alone may be a chance"
     coverage.asked(coverage.next(order, 1))
     assert coverage.answered(logits) == 1
-    assert coverage.next(order, 9).tolist() == [2, 3]
+    assert coverage.next(order, 9).tolist() == [3, 4]
+    other = torch.full((1, 1, 256, 256), -1.0)
+    other[0, 0, 70:80, 20:80] = 1.0
+    assert coverage.answered(other) == 0, "it agrees with none but itself"
+    assert coverage.answered(torch.cat((other, other))) == 1, "in one batch, too"
+    assert (coverage.close(), coverage.close()) == (1, 0)
+
+
+def test_fast_never_asks_more_than_its_share() -> None:
+    """Even where no two answers agree, and so nothing can be left out."""
+    asked = []
+
+    def decode(points: npt.NDArray[np.float64], threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+        asked.append(len(points))
+        logits = torch.full((len(points), 1, 256, 256), -5.0)
+        for index, (x, y) in enumerate((points / 4).astype(int)):
+            logits[index, 0, y : y + 2, x : x + 2] = 5.0
+        return logits, torch.full((len(points), 1), 0.99), torch.arange(len(points))
+
+    fast = EverythingSettings(points_per_side=10, stability=0.0, fast=True)
+    found = segment_everything(decode, SIZE, fast, ignore_progress, CancelToken())
+    assert sum(asked) == 40
+    assert len(found) > 20
