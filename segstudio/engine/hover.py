@@ -54,6 +54,7 @@ class Hover:
         self._key = f"hover-{next(_NUMBERS)}"
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
         self._about: _About | None = None
+        self._warm = False  # the model has answered about that once
         self._ended = False
         self._wanted: Prompt | None = None
         self._resting = False  # the pointer, at what is wanted
@@ -107,7 +108,7 @@ class Hover:
         self.leave()
         if self._about is None or about[0] != self._about[0]:
             self._seconds.clear()
-        self._about, self._ended = about, False
+        self._about, self._ended, self._warm = about, False, False
 
     def _decode(self, answerer: Answerer) -> None:
         first = self._wanted
@@ -141,10 +142,12 @@ class Hover:
         )
 
     def _take(self, prompt: Prompt, candidates: Candidates, seconds: float) -> None:
-        self._seconds.append(seconds)
         answerer = self._session.answerer
         if answerer is None or _about(answerer) != self._about:
             return
+        if self._warm:  # the first answer about an image makes what the others share
+            self._seconds.append(seconds)
+        self._warm = True
         self._answer = prompt, candidates
         if self._wanted == prompt:
             self._wanted = None
