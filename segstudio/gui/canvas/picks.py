@@ -6,6 +6,8 @@ than what each covers of the screen.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +81,7 @@ def _edges(labels: Labels, ratio: float) -> npt.NDArray[np.bool_]:
     return np.asarray(edge & (inner > 0))
 
 
+@lru_cache(maxsize=4)
 def _colours(count: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """(count + 1,) premultiplied ARGB of fills and of outlines, 0 for no pick.
 
