@@ -55,6 +55,7 @@ class ImageInView:
         self._on_ready = on_ready
         self._on_error = on_error
         self._reads: tuple[Callable[[], RgbImage], ...] = ()
+        self._begun: object = None  # those of `_reads` that the neighbours have begun with
         self._state = EmbeddingState.NONE, _NO_IMAGE
         self._neighbours = Neighbours(runner, cache, on_neighbours)
         self._encoder = ImageEncoder(
@@ -127,6 +128,7 @@ class ImageInView:
         """Let go of everything that holds the model; what is there stays."""
         self._neighbours.stop()
         self._encoder.stop()
+        self._begun = None
 
     def tell_again(self) -> None:
         """The state has not changed, but where its model is has."""
@@ -160,7 +162,7 @@ class ImageInView:
             self._on_state(state, text)
 
     def _drop(self) -> None:
-        self.embedding = None
+        self.embedding = self._begun = None
         self._encoder.stop()
         self._look.want(self._look.box)
 
@@ -192,7 +194,9 @@ class ImageInView:
             self._on_error(error)
 
     def _encode_ahead(self) -> None:
-        if self.slot is not None and self.slot.model is not None and self.ready:
+        here = self.slot is not None and self.slot.model is not None and self.ready
+        if self.slot is not None and here and self._begun is not self._reads:
+            self._begun = self._reads
             self._neighbours.start(self.slot, self._reads)
 
 

@@ -189,6 +189,21 @@ def test_images_ahead_make_way_for_the_part_and_are_encoded_after_it(desk: Desk)
     assert desk.model().encoded == [10, 14, 2, 3]
 
 
+def test_looking_around_reads_the_images_ahead_only_once(desk: Desk) -> None:
+    read: list[int] = []
+
+    def ahead() -> RgbImage:
+        read.append(2)
+        return photo(2)
+
+    desk.session.prefetch([ahead])
+    for box in (RIGHT, LEFT, None, MIDDLE, None):
+        desk.session.look_at(box)
+        desk.settle()
+    assert read == [2]
+    assert desk.neighbours == [(0, 1), (1, 1)]
+
+
 @pytest.mark.parametrize(
     "box", [Box(-1, 0, 4, 4), Box(0, 0, 9, 4), Box(2, 0, 2, 4), Box(0.5, 0, 4, 4), Box(0, 0, 4, 7)]
 )
