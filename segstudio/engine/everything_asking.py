@@ -65,14 +65,13 @@ class EverythingAsking:
 
         def work(cancel: CancelToken, report: ProgressSink) -> Candidates:
             def on(model: PromptModel) -> Candidates:
-                found = known(model.model_key)
-                if found is not None:
-                    return found
                 embedding = encode_image(model, self._cache, image, cancel)
                 crops = crop_encoder(model, self._cache, image, cancel)
                 return model.everything(embedding, settings, report, cancel, crops)
 
-            return slot.use(on, cancel, report)
+            # A model that was loaded once need not be in memory for this.
+            key = slot.model_key or slot.load(cancel, report).model_key
+            return known(key) or slot.use(on, cancel, report)
 
         self._make_way()
         return self._runner.submit(

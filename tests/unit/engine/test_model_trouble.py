@@ -324,6 +324,25 @@ def test_after_a_rest_the_next_image_and_everything_work_too(desk: CardDesk, clo
     assert desk.answers == [(2, 6)]
 
 
+def test_what_is_known_of_everything_needs_no_model(desk: CardDesk, clock: Clock) -> None:
+    desk.session.open(photo(1))
+    desk.settle()
+    clock.now = 1e6
+    desk.session.rest()
+    found: list[Candidates] = []
+    keys: list[str] = []
+    stored = Candidates((), "slow-1")
+
+    def known(key: str) -> Candidates:
+        keys.append(key)
+        return stored
+
+    desk.session.everything.ask(EverythingSettings(), found.append, known)
+    desk.settle()
+    assert (found, keys) == ([stored], ["slow-1"])
+    assert desk.session.device == ""
+
+
 def test_using_a_model_in_any_way_keeps_it(desk: CardDesk, clock: Clock) -> None:
     desk.session.open(photo(1))
     desk.settle()
