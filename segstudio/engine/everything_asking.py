@@ -71,7 +71,8 @@ class EverythingAsking:
 
             # A model that was loaded once need not be in memory for this.
             key = slot.model_key or slot.load(cancel, report).model_key
-            return known(key) or slot.use(on, cancel, report)
+            found = known(key)
+            return found if found is not None else slot.use(on, cancel, report)
 
         self._make_way()
         return self._runner.submit(
