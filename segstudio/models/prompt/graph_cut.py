@@ -22,7 +22,7 @@ from segstudio.models.card import ModelCard
 from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.cut_masks import FullFrame
 from segstudio.models.prompt.min_cut import Bools, CutGraph
-from segstudio.models.prompt.prompt_evidence import SmallPrompt, log_odds, region_log_odds
+from segstudio.models.prompt.prompt_evidence import SmallPrompt, corrected_log_odds, log_odds
 from segstudio.models.prompt.region_layers import in_layers
 from segstudio.models.prompt.region_tree import everything
 from segstudio.models.prompt.superpixel_graph import Floats, SuperpixelGraph, graph_arrays
@@ -166,13 +166,7 @@ def _odds(graph: SuperpixelGraph, small: SmallPrompt, share: Floats | None) -> F
     if share is None:
         odds = log_odds(graph, small)
     else:
-        odds = _PRIOR_ODDS * (2 * share - 1)
-        wrong_out = [xy for xy in small.positive if share[graph.at(*xy)] < 0.5]
-        wrong_in = [xy for xy in small.negative if share[graph.at(*xy)] >= 0.5]
-        if wrong_out:
-            odds = np.maximum(odds, region_log_odds(graph, wrong_out, small.negative))
-        if wrong_in:
-            odds = np.minimum(odds, -region_log_odds(graph, wrong_in, small.positive))
+        odds = corrected_log_odds(graph, _PRIOR_ODDS * (2 * share - 1), share, small)
     if small.box is not None:
         box = small.box
         half = (box.x1 - box.x0) / 2, (box.y1 - box.y0) / 2
