@@ -79,7 +79,8 @@ class SamDecoder:
         if dense is None:
             dense = self._prompt_encoder.no_mask_embed.weight[:, :, None, None]
         with self._full_precision(features):
-            return self._tables.prepare((features + dense.to(features))[0].flatten(1))
+            both = features.to(self._output_tokens) + dense.to(self._output_tokens)
+            return self._tables.prepare(both[0].flatten(1))
 
     def decode(
         self,

@@ -170,7 +170,7 @@ class KeyTables:
 
     def prepare(self, image: Tensor) -> ImageKeys:
         """`image` is (C, N): an image's embedding, to which the dense prompt's is added."""
-        keys = image.to(self._like) + self._out_bias
+        keys = image + self._out_bias
         projected = torch.addmm(self._bias, self._weight, keys)
         per_head = projected[:-1].view(len(ImageTables._fields), self.heads, -1, self.tokens)
         tables = ImageTables(*per_head)

@@ -1,8 +1,8 @@
 """Segment Anything as a prompt model: Kirillov et al. 2023, "Segment Anything" (ICCV).
 
-The prompt encoder and mask decoder are those of the `segment-anything` package; masks, scores and
-embeddings equal its `SamPredictor`'s up to float32 rounding (measured: embeddings and logits
-bit-equal on the CPU at the same batch size).
+Weights and prompt encoder are those of the `segment-anything` package; its mask decoder is computed
+in another order (`sam_decoder`), and its upsampling where masks have an outline (`level_sets`).
+Logits differ from `SamPredictor`'s by rounding, less than 1e-5 of their spread.
 """
 
 from __future__ import annotations
