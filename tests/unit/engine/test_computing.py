@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from segstudio.engine import computing as module
-from segstudio.engine.computing import computing
+from segstudio.engine.computing import allocator, computing
 from segstudio.engine.finding import Finding, Level
 from segstudio.models import device
 from segstudio.models.device import DeviceInfo
@@ -59,6 +59,12 @@ def test_threads_and_how_they_were_chosen(
     assert found == f"4 of {usable_cores()} cores, the fastest here (1: 20.0 ms, 4: 10.0 ms)"
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert looked()["Threads"].found == "OMP_NUM_THREADS=3 says so"
+
+
+def test_an_allocator_that_somebody_tuned_is_shown() -> None:
+    assert allocator({}).found.endswith(", as it is")
+    told = allocator({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "HOME": "/"}).found
+    assert told.endswith(", GLIBC_TUNABLES=glibc.malloc.hugetlb=1")
 
 
 def test_the_encoder_of_a_model_on_the_cpu(
