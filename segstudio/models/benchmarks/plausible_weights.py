@@ -33,7 +33,6 @@ HEADS = 8
 CELLS = 64  # along one side of the image embedding
 # The four parts of a cell in the order of a 2 x 2 transposed convolution: (row, column), in halves.
 PARTS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
-POINTS_PER_SIDE = 6  # of the points whose predicted IoUs are looked at
 
 TRANSFORMER = "mask_decoder.transformer."
 UPSCALING = "mask_decoder.output_upscaling."
@@ -61,16 +60,19 @@ class Shape:
     spread: float = 0.5  # of those cuts between prompts
     iou_mean: float = 0.85
     iou_spread: float = 0.045
+    looked_at: int = 6  # points a side, of a photograph, whose predicted IoUs are so
 
 
-def write_plausible_checkpoint(build: Callable[[], Any], path: Path, seed: int = 0) -> Path:
+def write_plausible_checkpoint(
+    build: Callable[[], Any], path: Path, seed: int = 0, shape: Shape | None = None
+) -> Path:
     """Save a checkpoint for the network that `build` makes; the same for the same seed.
 
     Takes as long as encoding one image.
     """
     with torch.device("meta"):
         network = build()
-    torch.save(plausible_state(network, seed), path)
+    torch.save(plausible_state(network, seed, shape), path)
     return path
 
 
@@ -283,7 +285,7 @@ def _shifting(gaussian: Tensor, shift: Tensor) -> Tensor:
 def _spread_scores(network: Any, state: State, shape: Shape) -> None:
     """Bring the predicted IoUs of a photograph's points to the mean and spread of `shape`."""
     embedding = functional_call(network.image_encoder, _below(state, "image_encoder."), _photo())
-    side = (torch.arange(POINTS_PER_SIDE) + 0.5) * (SIDE / POINTS_PER_SIDE)
+    side = (torch.arange(shape.looked_at) + 0.5) * (SIDE / shape.looked_at)
     y, x = torch.meshgrid(side, side, indexing="ij")
     points = torch.stack((x, y), dim=-1).reshape(-1, 1, 2)
     prompts = _below(state, "prompt_encoder.")
