@@ -22,3 +22,4 @@ class PickState:
     by_grid: bool
     fast: bool
     crop_layers: int
+    approximate: bool = False  # what is shown was found in the fast mode

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from segstudio.config.settings import Settings, load_settings
@@ -260,6 +261,11 @@ def test_hovering_highlights_what_a_click_would_take(hand: Hand, found: PickStat
     hand.settle()
     assert hand.canvas.pictures.hover.draw is None
     assert lit != hand.canvas.grab().toImage().pixelColor(where)
+    QTest.mouseMove(hand.canvas, where)
+    QApplication.sendEvent(hand.canvas, QEvent(QEvent.Type.Leave))
+    assert hand.canvas.pictures.hover.draw is None
+    QTest.mouseMove(hand.canvas, where + QPoint(1, 0))
+    assert hand.canvas.pictures.hover.draw is not None, "the hand came back to the same mask"
     assert found.found
 
 

@@ -143,6 +143,7 @@ class EverythingDesk(QObject):
             by_grid=self._by_grid,
             fast=settings.picks_fast,
             crop_layers=settings.picks_crop_layers,
+            approximate=picks is not None and picks.raw.settings.fast,
         )
 
     def filter(self, filters: PickFilters) -> None:

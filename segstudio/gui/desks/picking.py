@@ -81,7 +81,8 @@ class PickingHand(QObject):
         self._canvas.pictures.picks.show(None if shown is None else _drawn(shown))
 
     def _hover(self, index: int | None) -> None:
-        if index == self._hovered:
+        seen = self._canvas.pictures.hover.draw is not None  # leaving the canvas takes it away
+        if index == self._hovered and seen == (index is not None):
             return
         self._hovered = index
         if index is None or self._drawn is None:

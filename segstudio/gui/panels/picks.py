@@ -255,7 +255,12 @@ class PicksPanel(QWidget):
             return told.format(progress.text, progress.done, progress.total)
         if state.shown is None:
             return self.tr("Press G to find every object on this image.")
-        return self.tr("{} of {} shown").format(state.shown, state.found)
+        told = (
+            self.tr("{} of {} shown, approximate")
+            if state.approximate
+            else self.tr("{} of {} shown")
+        )
+        return told.format(state.shown, state.found)
 
     # -- what is wanted -------------------------------------------------------------------------
 

@@ -48,6 +48,8 @@ def test_it_says_how_many_of_how_many_are_shown(panel: PicksPanel) -> None:
     assert panel.accept_all.isEnabled()
     assert not panel.cancel.isVisible()
     assert not panel.search.isVisible()
+    panel.show_state(replace(STATE, approximate=True))
+    assert panel.count.text() == "84 of 1312 shown, approximate"
     panel.show_state(replace(STATE, shown=0))
     assert not panel.accept_all.isEnabled()
 
