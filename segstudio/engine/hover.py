@@ -57,6 +57,7 @@ class Hover:
         self._warm = False  # the model has answered about that once
         self._ended = False
         self._wanted: Prompt | None = None
+        self._asked: Prompt | None = None  # by the decode that runs
         self._resting = False  # the pointer, at what is wanted
         self._job: Job[tuple[Prompt, Candidates, float]] | None = None
         self._answer: tuple[Prompt, Candidates] | None = None
@@ -84,10 +85,14 @@ class Hover:
         if self._wanted is not None and self._job is None:
             self._decode(answerer)
 
-    def leave(self) -> None:
-        """The pointer is gone, or has something else to do: nothing more is shown."""
+    def leave(self, but_for: Prompt | None = None) -> None:
+        """The pointer is gone, or has something else to do: nothing more is shown.
+
+        A decode of the prompt `but_for` that runs already goes on, and its answer is told: a click
+        at the very place need not ask a second time.
+        """
         self._wanted = self._answer = None
-        if self._job is not None:
+        if self._job is not None and (but_for is None or self._asked != but_for):
             job, self._job = self._job, None
             job.cancel()
 
@@ -111,11 +116,11 @@ class Hover:
         self._about, self._ended, self._warm = about, False, False
 
     def _decode(self, answerer: Answerer) -> None:
-        first = self._wanted
+        first, self._asked = self._wanted, None
 
         def work() -> tuple[Prompt, Candidates, float]:
             # The pointer may have moved on while this was queued.
-            prompt = self._wanted or first or Prompt()
+            prompt = self._asked = self._wanted or first or Prompt()
             started = self._clock()
             candidates = answerer.predict(prompt)
             return prompt, candidates, self._clock() - started

@@ -27,7 +27,8 @@ class HoverDesk(QObject):
         self, workspace: Workspace, session: PromptSession, prompts: PromptDesk, canvas: Canvas
     ) -> None:
         super().__init__()
-        self._workspace, self._prompts, self._canvas = workspace, prompts, canvas
+        self._workspace, self._session = workspace, session
+        self._prompts, self._canvas = prompts, canvas
         self._hover = Hover(workspace.runner, session)
         self._hover.on_preview = self._show
         self._hover.on_end = self._hide
@@ -103,7 +104,10 @@ class HoverDesk(QObject):
 
     # -- the preview ----------------------------------------------------------------------------
 
-    def _show(self, _: Prompt, candidates: Candidates) -> None:
+    def _show(self, prompt: Prompt, candidates: Candidates) -> None:
+        answer = self._prompts.answer
+        if prompt == self._prompts.prompt and (answer is None or answer.prompt != prompt):
+            self._session.ask(prompt, candidates)  # the click came while this was under way
         if not self._wanted:
             return
         self._shown = candidates.items[candidates.best] if candidates.items else None
@@ -128,7 +132,7 @@ class HoverDesk(QObject):
     def _prompted(self, prompt: Prompt) -> None:
         """A click came: what is shown stays until its answer is there."""
         self._rest.stop()
-        self._hover.leave()
+        self._hover.leave(but_for=prompt or None)
         if not prompt:
             self._hide()
 

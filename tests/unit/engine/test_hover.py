@@ -150,6 +150,28 @@ def test_after_leaving_nothing_is_shown_any_more(desk: Desk) -> None:
     assert desk.shown == [7]
 
 
+def test_a_decode_of_the_prompt_that_a_click_makes_goes_on(desk: Desk) -> None:
+    desk.model.gate.clear()
+    desk.hover.at(1, 0.5)
+    assert desk.model.begun.wait(WAIT)
+    desk.hover.at(2, 0.5)
+    desk.hover.leave(but_for=at(1))
+    desk.model.gate.set()
+    desk.settle()
+    assert desk.shown == [1]
+    assert desk.model.asked == [1], "where the pointer went meanwhile is not asked any more"
+
+
+def test_a_decode_of_another_place_than_the_click_is_dropped(desk: Desk) -> None:
+    desk.model.gate.clear()
+    desk.hover.at(1, 0.5)
+    assert desk.model.begun.wait(WAIT)
+    desk.hover.leave(but_for=at(2))
+    desk.model.gate.set()
+    desk.settle()
+    assert desk.shown == []
+
+
 def test_the_answer_in_hand_is_there_for_a_click_at_the_very_place(desk: Desk) -> None:
     desk.hover.at(4, 0.5)
     desk.settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,33 @@ def test_a_click_shows_what_the_pointer_showed_without_asking_again(
     assert not hovered(hand)
     hand.settle()
     assert len(asked) == before
+
+
+def test_a_click_takes_over_the_answer_that_is_under_way_for_its_place(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, begun, answered = threading.Event(), threading.Event(), threading.Event()
+    asked: list[Prompt] = []
+    real = GraphCut.predict
+
+    def slow(self: GraphCut, embedding: Embedding, prompt: Prompt) -> Candidates:
+        asked.append(prompt)
+        begun.set()
+        # The decode that the click asks for as well ends only after the answer is there.
+        assert (gate if len(asked) == 1 else answered).wait(30)
+        return real(self, embedding, prompt)
+
+    monkeypatch.setattr(GraphCut, "predict", slow)
+    point_at(hand, 120, 300)
+    hand.wait(begun.is_set, "nothing is asked")
+    place = asked[0].points[0]
+    QTest.mouseClick(hand.canvas, Qt.MouseButton.LeftButton, pos=hand.screen(*place))
+    assert hand.canvas.overlay.waiting
+    gate.set()
+    answer = hand.wait_for_answer()
+    assert answer.prompt == asked[0]
+    assert not hand.canvas.overlay.waiting
+    answered.set()
 
 
 def test_a_click_elsewhere_is_asked_and_takes_the_place_of_what_was_shown(
