@@ -72,6 +72,21 @@ def test_every_option_says_what_it_is(member: ExportFormat) -> None:
 
 
 @every_format
+def test_locks_change_nothing_in_what_is_written(
+    member: ExportFormat, project: MemoryProject, tmp_path: Path
+) -> None:
+    written = []
+    for name, locked in (("free", False), ("locked", True)):
+        rows = [dataclasses.replace(row, locked=locked) for row in project.all_annotations]
+        project.all_annotations = rows
+        (tmp_path / name).mkdir()
+        write(member, project, tmp_path / name)
+        written.append(tree(tmp_path / name))
+    assert written[0] == written[1]
+    assert written[0]
+
+
+@every_format
 def test_it_writes_all_labelled_images_and_says_what_it_left_out(
     member: ExportFormat, project: MemoryProject, folder: Path
 ) -> None:

@@ -51,11 +51,11 @@ def colour_at(canvas: Canvas, x: float, y: float) -> QColor:
     return shown(canvas).pixelColor(position)
 
 
-def square(canvas: Canvas, *, colour: str = "#ff0000") -> None:
+def square(canvas: Canvas, *, colour: str = "#ff0000", locked: bool = False) -> None:
     """One annotation, a square of 200 pixels at (300, 200)."""
     array = np.zeros((600, 900), dtype=bool)
     array[200:400, 300:500] = True
-    row = Annotation(id=1, image_id=1, category_id=1, mask=Mask.from_array(array))
+    row = Annotation(id=1, image_id=1, category_id=1, mask=Mask.from_array(array), locked=locked)
     canvas.masks.annotations = (row,)
     canvas.masks.shapes = {1: mask_shape(row.mask)}
     canvas.masks.categories = {1: Category(1, "thing", colour)}
@@ -76,6 +76,35 @@ def test_a_mask_is_tinted_and_the_rest_is_not(canvas: Canvas) -> None:
     after = colour_at(canvas, 400, 300), colour_at(canvas, 100, 100)
     assert after[0].red() > before[0].red() + 20
     assert after[1] == before[1]
+
+
+def pixels_of(image: QImage) -> np.ndarray:
+    """(H, W, 4) int, BGRA."""
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
+    return rows.astype(int)
+
+
+def test_a_locked_mask_is_hatched_inside_and_the_same_elsewhere(canvas: Canvas) -> None:
+    square(canvas)
+    plain = pixels_of(shown(canvas))
+    square(canvas, locked=True)
+    changed = (pixels_of(shown(canvas)) != plain).any(axis=2)
+    left, top = (round(value) for value in canvas.view.to_screen(300, 200))
+    right, bottom = (round(value) for value in canvas.view.to_screen(500, 400))
+    inside = changed[top + 3 : bottom - 3, left + 3 : right - 3]
+    assert 0.1 < inside.mean() < 0.4
+    assert inside.any(axis=0).all() and inside.any(axis=1).all()
+    changed[top - 2 : bottom + 2, left - 2 : right + 2] = False
+    assert not changed.any()
+
+
+def test_a_hatch_lies_still_on_the_photo_while_it_is_panned(canvas: Canvas) -> None:
+    square(canvas, locked=True)
+    canvas.set_view(canvas.view.actual_size())
+    before = pixels_of(shown(canvas))
+    canvas.set_view(canvas.view.panned(13, -7))
+    after = pixels_of(shown(canvas))
+    assert np.array_equal(after[:-7, 13:], before[7:, :-13])
 
 
 def test_hidden_masks_show_the_photo_again(canvas: Canvas) -> None:

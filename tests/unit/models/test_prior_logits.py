@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,7 @@ import skimage.data
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco_masks
 from scipy import ndimage
 from segment_anything.modeling import Sam
 from skimage.draw import disk, ellipse, line, polygon
@@ -67,6 +70,23 @@ def test_shapes_in_real_photos_come_back() -> None:
     assert len(found) > 60 and found[0, 1] > 0.99
     assert found[found[:, 0] >= 100, 1].min() >= 0.95
     assert np.mean(found[:, 1] >= 0.95) >= 0.95 and found[:, 1].min() >= 0.9
+
+
+def test_the_objects_of_real_coco_photos_come_back(reference_data: Path) -> None:
+    file = reference_data / "coco_instances" / "annotations" / "instances_val2017.json"
+    content = json.loads(file.read_text())
+    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    found = []
+    for entry in content["annotations"][::4]:
+        if not entry["iscrowd"]:
+            runs = coco_masks.frPyObjects(entry["segmentation"], *sizes[entry["image_id"]])
+            array = coco_masks.decode(coco_masks.merge(runs)).astype(bool)
+            if array.any() and cells(array) >= 10:
+                found.append((cells(array), came_back(array)))
+    table = np.array(found)
+    assert len(table) > 60
+    assert table[table[:, 0] >= 100, 1].min() >= 0.95
+    assert np.mean(table[:, 1] >= 0.95) >= 0.97 and table[:, 1].mean() >= 0.99
 
 
 def test_printed_letters_whose_strokes_are_a_cell_wide_come_back() -> None:
