@@ -40,8 +40,8 @@ class PointDecoder(Protocol):
     - the kept prompts' indices, (n,) int64: those with at least one predicted IoU above
       `threshold`. A threshold of 0 or less keeps all.
 
-    All three lie on the model's device. What a call needs beyond its answer does not grow with B.
-    Lets torch.OutOfMemoryError out, after which a call with fewer points may succeed.
+    All three lie on the model's device. A call's memory grows with its answer only, which is held
+    twice for a moment. Lets torch.OutOfMemoryError out, after which a call with fewer points may succeed.
     """
 
     def __call__(
