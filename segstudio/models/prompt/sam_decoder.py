@@ -41,7 +41,8 @@ class PointDecoder(Protocol):
       `threshold`. A threshold of 0 or less keeps all.
 
     All three lie on the model's device. A call's memory grows with its answer only, which is held
-    twice for a moment. Lets torch.OutOfMemoryError out, after which a call with fewer points may succeed.
+    twice for a moment. Lets torch.OutOfMemoryError out, after which a call with fewer points may
+    succeed.
     """
 
     def __call__(

@@ -76,8 +76,8 @@ class SamEncoder:
     def prepare(self, report: ProgressSink, cancel: CancelToken) -> None:
         """Convert the encoder if that is of use and was not done on this machine; see PromptModel.
 
-        Tells `report` only if there is something to do. Raises Cancelled. Everything else that goes wrong leaves torch in place, and `obstacle`
-        says what it was.
+        Tells `report` only if there is something to do. Raises Cancelled. Everything else that goes
+        wrong leaves torch in place, and `obstacle` says what it was.
         """
         if self._obstacle or self._converted is not None:
             return
