@@ -23,7 +23,7 @@ from segstudio.core.prompt import Prompt
 from segstudio.engine.project_session import open_path
 from segstudio.gui.app import Studio
 from segstudio.gui.demo_hand import Hand
-from segstudio.gui.panels.annotations import EYE, LOCK, AnnotationList
+from segstudio.gui.panels.annotations import EYE, LOCK, NAME, AnnotationList
 from segstudio.imaging.sample_photos import write_sample_photos
 
 PHOTO = "astronaut.png"
@@ -278,8 +278,9 @@ def test_two_quick_clicks_beside_all_masks_or_in_a_prompt_are_clicks(hand: Hand)
     assert not hand.studio.desks.refine.lifted
 
 
-def test_with_the_select_tool_a_double_click_takes_the_point_tool(hand: Hand) -> None:
-    hand.press("E")
+@pytest.mark.parametrize("tool", ["E", "B"])
+def test_with_another_tool_a_double_click_takes_the_point_tool(hand: Hand, tool: str) -> None:
+    hand.press(tool)
     double_click(hand, 420, 420)
     assert hand.studio.desks.refine.lifted == {row(hand, "brush").id}
     assert hand.studio.desks.prompt.tool_key == "point"
@@ -296,7 +297,7 @@ def test_nothing_hovers_over_a_mask_that_is_open(hand: Hand) -> None:
     assert hand.canvas.overlay.hovered is None
 
 
-def test_the_marks_in_the_panel_toggle_and_leave_the_selection(hand: Hand) -> None:
+def test_in_the_panel_a_row_opens_and_its_marks_leave_the_selection(hand: Hand) -> None:
     view = hand.window.annotations.findChild(AnnotationList)
     assert view is not None
     model = hand.window.annotations.model
@@ -309,6 +310,13 @@ def test_the_marks_in_the_panel_toggle_and_leave_the_selection(hand: Hand) -> No
         QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at)
         hand.settle()
 
+    name = view.visualRect(model.index(number, NAME)).center()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=name)
+    QTest.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=name)
+    assert hand.studio.desks.refine.lifted == {brush.id}
+    assert hand.canvas.hasFocus()
+    hand.press("Esc")
+    hand.workspace.select((head.id,))
     press(LOCK)
     hand.wait(lambda: row(hand, "brush").locked, "the lock does not lock")
     press(LOCK)

@@ -90,14 +90,14 @@ class RefineDesk(QObject):
                 else self.tr("The project is open read-only; nothing can be refined here.")
             )
             return
-        if not isinstance(self._prompts.tool, PromptTool):
-            self._prompts.use_tool(FIRST_TOOL)
+        self._prompts.use_tool(FIRST_TOOL)  # takes clicks and boxes
         tool = self._prompts.tool
         assert isinstance(tool, PromptTool)
         self._end()
         self._opened = row
         self._prompts.take(tool.restore(Prompt(prior=row.mask)))
         self._workspace.select((row.id,))
+        self._canvas.setFocus()
         self.lifted_changed.emit()
         tell(
             self.tr("Refining: click to add, right click to remove; Space keeps it, Esc does not.")
