@@ -18,7 +18,7 @@ from segstudio.core.mask import BoolArray, Box, Runs
 from segstudio.core.progress import CancelToken
 from segstudio.core.prompt import Candidate
 from segstudio.engine.everything_results import RawResults
-from segstudio.engine.everything_run import COVERED, Labelled
+from segstudio.engine.labelled import COVERED, Labelled
 from segstudio.metrics.boxes import Float32s, box_areas, box_iou, corners
 
 LEAST_OVERLAP = 0.3  # pairs of boxes that overlap less are not looked at

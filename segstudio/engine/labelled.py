@@ -1,4 +1,4 @@
-"""From everything that a model found to what is worth adding to an image."""
+"""How much of a mask the annotations of an image cover already."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.mask import Mask, Runs
-from segstudio.core.prompt import Candidate, Candidates
 
-COVERED = 0.9
+COVERED = 0.9  # from this share on a mask shows nothing new
 
 
 class Labelled:
@@ -63,24 +62,3 @@ def _intervals(mask: Mask) -> tuple[Runs, Runs]:
     bounds = np.cumsum(mask.runs)
     ends = bounds[1::2]
     return bounds[0::2][: len(ends)], ends
-
-
-def new_candidates(
-    candidates: Candidates, existing: Iterable[Annotation], *, covered: float = COVERED
-) -> tuple[Candidate, ...]:
-    """The candidates that show something new, largest first, so that small ones lie in front.
-
-    Left out are empty masks and those of whose pixels at least the share `covered` lies in
-    existing annotations together. A mask whose IoU with one of them is that high is among these,
-    as its IoU can be no more than its covered share. Masks of equal area stay in the model's order.
-    """
-    found = [item for item in candidates.items if item.mask.area]
-    if not found:
-        return ()
-    labelled = Labelled(existing, found[0].mask.size)
-    return largest_first(item for item in found if labelled.share(item.mask) < covered)
-
-
-def largest_first(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """In the order in which small masks come to lie in front."""
-    return tuple(sorted(candidates, key=lambda item: -item.mask.area))
