@@ -260,7 +260,7 @@ def test_masks_are_kept_as_runs_not_as_pixels(decode: BlobAnswers) -> None:
 
 def test_what_is_surely_unstable_is_dropped_early_and_nothing_else(decode: BlobAnswers) -> None:
     """The estimate on cells never loses a mask that the exact count would have kept."""
-    sizes = ((90, 140), (700, 300), (33, 1000))
+    sizes = ((700, 300), (33, 1000))
     for seed, size in enumerate(sizes):
         everyone = EverythingSettings(points_per_side=5, predicted_iou=0.0, stability=0.0)
         asked = replace(everyone, stability=0.9, box_nms=1.0)

@@ -50,7 +50,7 @@ def assert_level_set(logits: Floats, size: tuple[int, int], level: float) -> Mas
     return mask
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     SIZES,
     st.integers(0, 10_000),

@@ -18,7 +18,7 @@ def grains(seed: int, height: int, width: int, size: float) -> npt.NDArray[np.bo
     return np.asarray(cv2.GaussianBlur(noise, (0, 0), size) > 0.08)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     st.integers(0, 10_000),
     st.integers(1, 40),
