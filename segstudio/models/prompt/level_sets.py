@@ -105,14 +105,14 @@ class LevelSets:
     def area(self, logits: Floats, level: float) -> int:
         """The number of pixels above `level`."""
         total = 0
-        for edges in self._edges(_finite(logits), level):
+        for edges in self._edges(finite(logits), level):
             total += int(edges.row[~edges.inside].sum()) - int(edges.row[edges.inside].sum())
         return total
 
     def mask(self, logits: Floats, level: float = 0.0) -> Mask:
         """The pixels above `level`."""
         height = self._image_size[0]
-        parts = [e.column * height + e.row for e in self._edges(_finite(logits), level)]
+        parts = [e.column * height + e.row for e in self._edges(finite(logits), level)]
         # Along a column edges alternate, so sorting pairs starts with ends.
         bounds = np.sort(np.concatenate([np.empty(0, dtype=np.int64), *parts]))
         return Mask.from_bounds(bounds, self._image_size)
@@ -295,7 +295,8 @@ class LevelSets:
         return found
 
 
-def _finite(logits: Floats) -> Floats:
+def finite(logits: Floats) -> Floats:
+    """`logits` with what is not a number far below any level, and what is infinite far away."""
     with np.errstate(all="ignore"):
         if math.isfinite(float(logits.sum())):
             return logits

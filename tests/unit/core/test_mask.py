@@ -157,3 +157,22 @@ def test_a_crop_outside_the_image_is_our_own_mistake() -> None:
         Mask.from_crop(np.ones((3, 3), dtype=bool), (4, 0), (5, 5))
     with pytest.raises(ValueError, match="different images"):
         Mask.empty((3, 3)).union(Mask.empty((3, 4)))
+
+
+def test_a_deferred_mask_is_made_when_it_is_read_and_only_once() -> None:
+    made: list[Mask] = []
+
+    def make() -> Mask:
+        made.append(Mask.from_crop(np.ones((2, 3)), (4, 1), (8, 9)))
+        return made[-1]
+
+    mask = Mask.deferred((8, 9), make)
+    assert mask.size == (8, 9)
+    assert not made
+    assert mask.area == 6
+    assert mask == made[0]
+    assert hash(mask) == hash(made[0])
+    assert mask.counts == made[0].counts
+    assert len(made) == 1
+    with pytest.raises(AttributeError):
+        _ = mask.colour  # type: ignore[attr-defined]
