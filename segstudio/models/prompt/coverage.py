@@ -19,7 +19,7 @@ Points = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 # At most this share of a grid's points is asked: a bound on how long it takes.
-LARGEST_SHARE = 0.4
+LARGEST_SHARE = 1 / 3
 
 _AGREE = 0.9  # IoU of two masks, counted in points of the grid
 

@@ -152,5 +152,5 @@ def test_fast_never_asks_more_than_its_share() -> None:
 
     fast = EverythingSettings(points_per_side=10, stability=0.0, fast=True)
     found = segment_everything(decode, SIZE, fast, ignore_progress, CancelToken())
-    assert sum(asked) == 40
+    assert sum(asked) == 34, "a third of the points, rounded up"
     assert len(found) > 20
