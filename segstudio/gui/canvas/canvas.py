@@ -13,7 +13,7 @@ from segstudio.gui.canvas.layers import MaskLayer, Pyramid
 from segstudio.gui.canvas.marked import MarkedAnnotations
 from segstudio.gui.canvas.overlay import Overlay, paint_marks
 from segstudio.gui.canvas.pictures import Pictures
-from segstudio.gui.canvas.pointer import pointer_event
+from segstudio.gui.canvas.pointer import place_under, pointer_event
 from segstudio.gui.canvas.scene import Frame, Scene
 from segstudio.gui.canvas.view import View
 
@@ -176,7 +176,7 @@ class Canvas(QWidget):
             self.set_view(self._view.panned(step.x(), step.y()))
         elif self.scene.pyramid is not None:
             self.moved.emit(pointer_event(event, self._view))
-            self.pointed_at.emit(_inside(self._view, event.position()))
+            self.pointed_at.emit(place_under(self._view, event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._pan_from is not None:
@@ -193,9 +193,3 @@ class Canvas(QWidget):
         self.overlay.cursor = None
         self.pointed_at.emit(None)
         super().leaveEvent(event)
-
-
-def _inside(view: View, position: QPointF) -> tuple[float, float] | None:
-    x, y = view.to_image(position.x(), position.y())
-    height, width = view.image_size
-    return (x, y) if 0 <= x < width and 0 <= y < height else None

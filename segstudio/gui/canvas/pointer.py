@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 
 from segstudio.gui.canvas.view import View
@@ -28,3 +28,10 @@ def pointer_event(event: QMouseEvent, view: View) -> PointerEvent:
     held = frozenset(name for flag, name in _MODIFIERS.items() if event.modifiers() & flag)
     double = event.type() == QEvent.Type.MouseButtonDblClick
     return PointerEvent(x, y, _BUTTONS.get(event.button()), held, SLACK_PIXELS / view.scale, double)
+
+
+def place_under(view: View, position: QPointF) -> tuple[float, float] | None:
+    """The image point (x, y) under a position of the widget; None beside the image."""
+    x, y = view.to_image(position.x(), position.y())
+    height, width = view.image_size
+    return (x, y) if 0 <= x < width and 0 <= y < height else None

@@ -9,6 +9,7 @@ from segstudio.engine.hover import Hover
 from segstudio.engine.prompt_session import PromptSession
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.layers import Place
+from segstudio.gui.canvas.pointer import place_under
 from segstudio.gui.canvas.preview import Picture, Style, picture_of
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.workspace import Workspace
@@ -45,6 +46,7 @@ class HoverDesk(QObject):
         prompts.tool_changed.connect(lambda _: self._stop())
         workspace.image_changed.connect(self._stop)
         canvas.pointed_at.connect(self._pointed)
+        canvas.view_changed.connect(lambda _: self.look_again())
         canvas.pressed.connect(self._press)
         canvas.released.connect(self._release)
 
@@ -59,9 +61,10 @@ class HoverDesk(QObject):
         self.toggled.emit(self._workspace.settings.hover_preview)
 
     def look_again(self) -> None:
-        """The embedding is ready: the pointer may be waiting for that already."""
-        if self._at is not None:
-            self._pointed(self._at)
+        """The embedding is ready, or the view has moved: what lies under the pointer now?"""
+        cursor = self._canvas.overlay.cursor
+        if cursor is not None and not self._canvas.panning:
+            self._pointed(place_under(self._canvas.view, cursor))
 
     # -- the pointer ----------------------------------------------------------------------------
 
