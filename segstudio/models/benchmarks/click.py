@@ -1,8 +1,8 @@
 """One click on an image that is encoded: ours against the official predictor, three masks each.
 
-Ours gives three candidates with stability scores and logits to draw them from, and the best one's
-run-length mask, as for accepting it; the official predictor gives three arrays. Our other two
-masks, which a person makes by choosing them, are made for the comparison, off the clock.
+Ours gives three candidates with stability scores and the run-length masks of all three; the
+official predictor three arrays. The window makes a candidate's runs when they are wanted, so that
+it shows a mask sooner than this tells.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class _Bench:
 
         def ours() -> Candidates:
             candidates = pair.model.predict(self._embedding, prompt)
-            if candidates.items:
-                _ = candidates.items[candidates.best].mask.runs
+            for item in candidates.items:
+                _ = item.mask.runs
             return candidates
 
         sides = [Side(ours, pair.threads)]
