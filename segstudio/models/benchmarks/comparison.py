@@ -18,7 +18,6 @@ from segstudio.models.benchmarks.timing import median
 CLICK_IOU = 0.9999
 EVERYTHING_IOU, EVERYTHING_MEAN_IOU, EVERYTHING_COUNT = 0.99, 0.999, 0.01
 ENCODE_DIFFERENCE = 1e-4
-RECALL_IOU = 0.9
 
 # A mask in COCO's compressed run-length code, as pycocotools takes it.
 Rle = dict[str, Any]
@@ -98,16 +97,6 @@ def compare_embeddings(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> Verd
     if not difference <= ENCODE_DIFFERENCE:  # as when it is not a number
         return Verdict(False, f"embeddings differ by up to {difference:.1e}", facts)
     return Verdict(True, facts=facts)
-
-
-def recall(found: Sequence[Mask], wanted: Sequence[Mask]) -> float:
-    """The part of `wanted` that has a mask of IoU 0.9 or more in `found`; 1 of no masks."""
-    if not wanted:
-        return 1.0
-    if not found:
-        return 0.0
-    table = iou_table([_rle(mask) for mask in found], [_rle(mask) for mask in wanted])
-    return float((table.max(axis=0) >= RECALL_IOU).mean())
 
 
 def iou_table(ours: Sequence[Rle], theirs: Sequence[Rle]) -> npt.NDArray[np.float64]:

@@ -20,7 +20,8 @@ from segstudio.core.image import RgbImage
 from segstudio.core.mask import Box
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.core.prompt import Candidates, Embedding
-from segstudio.models.benchmarks.comparison import Verdict, compare_everything, recall, row
+from segstudio.metrics.mask_matching import recall
+from segstudio.models.benchmarks.comparison import Verdict, compare_everything, row
 from segstudio.models.benchmarks.pair import Pair, Row
 from segstudio.models.benchmarks.timing import Clock, Side, Turn, median, take_turns
 from segstudio.models.prompt.contract import EverythingSettings
@@ -124,7 +125,7 @@ def _fast_row(name: str, turns: Sequence[Turn], facts: Row) -> Row:
     """Approximate by design, so there is no `equal`; `recall` says how much is found."""
     found, wanted = ([item.mask for item in answer.items] for answer in turns[-1].answers)
     ours, theirs = ([turn.seconds[side] for turn in turns] for side in (0, 1))
-    share = round(recall(found, wanted), 4)
+    share = round(recall(wanted, found), 4)
     facts = {"recall": share, "masks": len(found), "baseline_masks": len(wanted), **facts}
     made = row(
         name, ours, Verdict(None), {"approximate": True, **facts}, baseline=EXACT, theirs=theirs
