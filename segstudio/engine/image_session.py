@@ -1,23 +1,23 @@
-"""The open image: its annotations, the project's categories, and its history."""
+"""The open image: changes to its annotations and to the project's categories."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from segstudio.core.annotation import Annotation, Stage
 from segstudio.core.category import Category
-from segstudio.core.changes import Edit, HistoryState, Records
+from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import BadInputError
-from segstudio.core.image import ImageRecord, ImageState
+from segstudio.core.image import ImageState
 from segstudio.core.mask import Mask
 from segstudio.core.prompt import Candidate, Prompt
 from segstudio.engine.category_choice import check_category, new_category, with_key_moved
+from segstudio.engine.edited_image import EditedImage, Snapshot
+from segstudio.engine.mask_change import MaskChange, rows_of
 from segstudio.engine.refining import Refinement
-from segstudio.store.project import ProjectStore
 
 _STATE_TEXTS = {
     ImageState.TODO: "Mark as to do",
@@ -27,109 +27,16 @@ _STATE_TEXTS = {
 }
 
 
-class _Row(Protocol):
-    @property
-    def id(self) -> int: ...
-
-
-RowT = TypeVar("RowT", bound=_Row)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """An image at one moment. Annotations are by depth (lowest first), then id."""
-
-    image: ImageRecord
-    annotations: tuple[Annotation, ...]
-    categories: tuple[Category, ...]
-    history: HistoryState
-
-    @classmethod
-    def read(cls, store: ProjectStore, image_id: int) -> Snapshot:
-        """What the project file holds now."""
-        return cls(
-            image=store.image(image_id),
-            annotations=tuple(store.annotations(image_id)),
-            categories=tuple(store.categories()),
-            history=store.history(image_id),
-        )
-
-    def category(self, category_id: int) -> Category:
-        """Raises BadInputError if there is none with this id."""
-        for category in self.categories:
-            if category.id == category_id:
-                return category
-        raise BadInputError("That category is no longer in the project; choose another one.")
-
-    def chosen(self, ids: Iterable[int]) -> tuple[Annotation, ...]:
-        """The annotations of these ids, by depth. Raises BadInputError if one is not here."""
-        wanted = set(ids)
-        found = tuple(row for row in self.annotations if row.id in wanted)
-        if len(found) != len(wanted):
-            raise BadInputError("That annotation is no longer on the image; choose another one.")
-        return found
-
-    def changeable(self, ids: Iterable[int]) -> tuple[Annotation, ...]:
-        """Those of `chosen` that are not locked. Raises BadInputError where all of them are."""
-        found = self.chosen(ids)
-        free = tuple(row for row in found if not row.locked)
-        if found and not free:
-            raise BadInputError(
-                "That annotation is locked; unlock it first."
-                if len(found) == 1
-                else f"All {len(found)} of those annotations are locked; unlock them first."
-            )
-        return free
-
-    def after(self, edit: Edit, history: HistoryState) -> Snapshot:
-        """This snapshot once `edit` has been applied."""
-        before, after = edit.before, edit.after
-        own = tuple(row for row in after.annotations if row.image_id == self.image.id)
-        annotations = _replaced(self.annotations, before.annotations, own)
-        images = {row.id: row for row in after.images}
-        return Snapshot(
-            image=images.get(self.image.id, self.image),
-            annotations=tuple(sorted(annotations, key=lambda row: (row.z_order, row.id))),
-            categories=_replaced(self.categories, before.categories, after.categories),
-            history=history,
-        )
-
-
-class ImageSession:
+class ImageSession(EditedImage):
     """Changes to one image, each an undoable edit that is stored before it is seen.
 
-    Every method runs synchronously and one at a time; the GUI calls them on the store lane.
-    `snapshot`, `image`, `annotations`, `categories` and `history` never wait and may be read from
-    any thread. Where the store refuses an edit, nothing changes here either. All methods raise
-    StorageError from the store, and BadInputError for ids that are not of this image or project.
+    All methods raise StorageError from the store, and BadInputError for ids that are not of this
+    image or project.
 
     Locked annotations stay as they are: an edit of several leaves them out, an edit of none but
     locked ones is refused with BadInputError. Locking and unlocking are edits like others, so
     undoing leads through the unlocked state before it reaches what was done before the lock.
     """
-
-    def __init__(self, store: ProjectStore, image_id: int) -> None:
-        self._store = store
-        self._lock = threading.RLock()
-        self.snapshot = Snapshot.read(store, image_id)
-
-    @property
-    def image(self) -> ImageRecord:
-        return self.snapshot.image
-
-    @property
-    def annotations(self) -> tuple[Annotation, ...]:
-        """By depth: later ones lie in front."""
-        return self.snapshot.annotations
-
-    @property
-    def categories(self) -> tuple[Category, ...]:
-        """The project's categories, by id."""
-        return self.snapshot.categories
-
-    @property
-    def history(self) -> HistoryState:
-        return self.snapshot.history
 
     # -- annotations ----------------------------------------------------------------------------
 
@@ -219,6 +126,31 @@ class ImageSession:
                 new = refinement.noted(new)
             return self._commit("Refine mask" if refinement else "Change mask", (old,), (new,))
 
+    def change(self, plan: Callable[[Snapshot], MaskChange | None]) -> Edit | None:
+        """Change masks as `plan` wants it after a look at the image; None where it wants nothing.
+
+        One undo step. An image that was to do becomes labelled with its first annotation, and is
+        to do again without any. Raises BadInputError if only locked annotations would change, or
+        for masks of another size.
+        """
+        with self._lock:
+            wanted = plan(self.snapshot)
+            if wanted is None:
+                return None
+            free = {row.id for row in self.snapshot.changeable(wanted.touched)}
+            masks = {id_: mask for id_, mask in wanted.masks.items() if id_ in free}
+            gone = tuple(id_ for id_ in wanted.gone if id_ in free)
+            change = replace(wanted, masks=masks, gone=gone)
+            sized = [*masks.values(), *(row.mask for row in change.made)]
+            if any(mask.size != self.image.size for mask in sized):
+                raise BadInputError("A mask is of another size than the image; open it again.")
+            new_id = self._store.new_annotation_id
+            before, after = rows_of(change, self.annotations, self.image.id, new_id, time.time())
+            if not before and not after:
+                return None
+            left = len(self.annotations) - len(before) + len(after)
+            return self._commit(change.text, before, after, _state_with(left, self.image.state))
+
     def reorder(self, ids: Iterable[int], to_front: bool) -> Edit | None:
         """Bring annotations before all others, or behind; None where they are there already.
 
@@ -297,49 +229,20 @@ class ImageSession:
                 _category_edit(f"Delete category {old.name}", self.image.id, (old,), ())
             )
 
-    # -- history --------------------------------------------------------------------------------
-
-    def undo(self) -> Edit | None:
-        """Undo the image's last edit; the change that was made (the edit inverted), or None."""
-        with self._lock:
-            return self._follow(self._store.undo(self.image.id))
-
-    def redo(self) -> Edit | None:
-        """Redo the edit undone last; the change that was made, or None."""
-        with self._lock:
-            return self._follow(self._store.redo(self.image.id))
-
-    # -- inside, with the lock held ---------------------------------------------------------------
-
-    def _commit(
-        self,
-        text: str,
-        before: tuple[Annotation, ...],
-        after: tuple[Annotation, ...],
-        state: ImageState | None = None,
-    ) -> Edit:
-        old = (self.image,) if state is not None else ()
-        new = (replace(self.image, state=state),) if state is not None else ()
-        return self._store_edit(
-            Edit(text, self.image.id, Records(before, images=old), Records(after, images=new))
-        )
-
-    def _store_edit(self, edit: Edit) -> Edit:
-        self.snapshot = self.snapshot.after(edit, self._store.commit(edit))
-        return edit
-
-    def _follow(self, edit: Edit | None) -> Edit | None:
-        if edit is not None:
-            # Read, not applied: the store takes back what the edit changed and keeps what has
-            # changed since in the same rows (a moved file's path).
-            self.snapshot = Snapshot.read(self._store, self.image.id)
-        return edit
-
 
 def _category_edit(
     text: str, image_id: int, before: tuple[Category, ...], after: tuple[Category, ...]
 ) -> Edit:
     return Edit(text, image_id, Records(categories=before), Records(categories=after))
+
+
+def _state_with(annotations: int, state: ImageState) -> ImageState | None:
+    """The state that an image with so many annotations gets; None where it keeps its own."""
+    if annotations and state is ImageState.TODO:
+        return ImageState.LABELLED
+    if not annotations and state in (ImageState.LABELLED, ImageState.REVIEWED):
+        return ImageState.TODO
+    return None
 
 
 def _check_masks(masks: Sequence[Mask], size: tuple[int, int]) -> None:
@@ -354,11 +257,3 @@ def _check_masks(masks: Sequence[Mask], size: tuple[int, int]) -> None:
             )
         if not mask.area:
             raise BadInputError("The mask is empty; add a point on the object first.")
-
-
-def _replaced(
-    rows: Sequence[RowT], before: Sequence[RowT], after: Sequence[RowT]
-) -> tuple[RowT, ...]:
-    gone = {row.id for row in before} | {row.id for row in after}
-    kept = [row for row in rows if row.id not in gone]
-    return tuple(sorted([*kept, *after], key=lambda row: row.id))

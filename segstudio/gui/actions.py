@@ -101,7 +101,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     _row("image.rejected", _text("Reject image"), "annotations.mark_rejected", menu=_IMAGE,
          icon="rejected"),
     *(
-        _row(f"tool.{tool.key}", tool.title, "prompt.use_tool", tool.shortcut, menu=_MASK,
+        _row(f"tool.{tool.key}", tool.title, "tools.use_tool", tool.shortcut, menu=_MASK,
              icon=tool.icon, toolbar=True, checkable=True, argument=tool.key)
         for tool in TOOLS
     ),

@@ -39,6 +39,7 @@ from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
 from segstudio.gui.desks.strip import StripDesk
+from segstudio.gui.desks.tools import ToolDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
 from segstudio.gui.job_bridge import JobBridge
@@ -77,25 +78,7 @@ class Studio(QObject):
             self.runner, lambda record: thumbnail(self._image_path(record.id), 256)
         )
         self.window = MainWindow(self.workspace, self.canvas, self.gallery)
-        view = ViewDesk(self.workspace, self.canvas)
-        prompt = PromptDesk(self.workspace, self.prompts, self.canvas)
-        project = ProjectDesk(self.workspace, self.window)
-        self.desks = DeskSet(
-            project=project,
-            prompt=prompt,
-            hover=HoverDesk(self.workspace, self.prompts, prompt, self.canvas),
-            strip=StripDesk(self.workspace, prompt, self.canvas),
-            refine=RefineDesk(self.workspace, prompt, self.canvas),
-            in_view=InViewDesk(self.workspace, self.prompts, self.canvas),
-            model=ModelDesk(self.workspace, self.prompts),
-            everything=EverythingDesk(
-                self.workspace, self.prompts, prompt, self.canvas, self._results_store(settings)
-            ),
-            annotations=AnnotationDesk(self.workspace),
-            locks=LockDesk(self.workspace),
-            view=view,
-            window=WindowDesk(self.workspace, self.window),
-        )
+        self.desks = self._make_desks(settings)
         self.actions = ActionSet(self.window, self.desks.by_name())
         self.actions.rebind(settings.shortcuts)
         self.actions.hold_keys.used_up = lambda: self.canvas.panned_while_held
@@ -111,6 +94,29 @@ class Studio(QObject):
         self._rest.start(REST_MS)
         self._closed = False
         self.desks.model.start()
+
+    def _make_desks(self, settings: Settings) -> DeskSet:
+        view = ViewDesk(self.workspace, self.canvas)
+        tools = ToolDesk(self.workspace, self.canvas)
+        prompt = PromptDesk(self.workspace, self.prompts, self.canvas, tools)
+        project = ProjectDesk(self.workspace, self.window)
+        return DeskSet(
+            project=project,
+            tools=tools,
+            prompt=prompt,
+            hover=HoverDesk(self.workspace, self.prompts, prompt, self.canvas),
+            strip=StripDesk(self.workspace, prompt, self.canvas),
+            refine=RefineDesk(self.workspace, prompt, self.canvas),
+            in_view=InViewDesk(self.workspace, self.prompts, self.canvas),
+            model=ModelDesk(self.workspace, self.prompts),
+            everything=EverythingDesk(
+                self.workspace, self.prompts, prompt, self.canvas, self._results_store(settings)
+            ),
+            annotations=AnnotationDesk(self.workspace),
+            locks=LockDesk(self.workspace),
+            view=view,
+            window=WindowDesk(self.workspace, self.window),
+        )
 
     @staticmethod
     def _results_store(settings: Settings) -> ResultsStore:

@@ -14,6 +14,7 @@ from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
 from segstudio.gui.desks.strip import StripDesk
+from segstudio.gui.desks.tools import ToolDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
 
@@ -23,6 +24,7 @@ class DeskSet:
     """The desks; the field's name is the first part of an action row's `calls`."""
 
     project: ProjectDesk
+    tools: ToolDesk
     prompt: PromptDesk
     hover: HoverDesk
     strip: StripDesk

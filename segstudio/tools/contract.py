@@ -12,6 +12,7 @@ from typing import Protocol
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.mask import Box
+from segstudio.core.patch import Patch
 from segstudio.core.prompt import Prompt
 
 
@@ -60,18 +61,39 @@ class PicksInSight(Protocol):
         ...
 
 
+class SuperpixelsInSight(Protocol):
+    """The superpixels of the open image at the scale in the hand."""
+
+    def at(self, x: float, y: float) -> int | None:
+        """The number of the superpixel that has the pixel under (x, y); None outside."""
+        ...
+
+    def along(
+        self, start: tuple[float, float], end: tuple[float, float], radius: float
+    ) -> tuple[int, ...]:
+        """Those that a stroke from `start` to `end` (x, y) of that radius touches."""
+        ...
+
+    def patch(self, numbers: tuple[int, ...]) -> Patch | None:
+        """The pixels of these superpixels; None for none."""
+        ...
+
+
 @dataclass(frozen=True)
 class Scene:
     """What lies under the pointer: the open image's size (H, W), or None, and what a tool may hit.
 
     `annotations` are those that can be seen and are not locked, by depth, the front one last.
     Pass the same tuple as long as nothing changed: tools prepare their hit test for it once.
+    `brush_radius` is in image pixels. `superpixels` are None until they are ready.
     """
 
     image_size: tuple[int, int] | None = None
     annotations: tuple[Annotation, ...] = ()
     selected: frozenset[int] = frozenset()
     picks: PicksInSight | None = None
+    brush_radius: float = 12.0
+    superpixels: SuperpixelsInSight | None = None
 
 
 class Cursor(StrEnum):
@@ -144,8 +166,55 @@ class DismissPick:
     index: int
 
 
+@dataclass(frozen=True)
+class Painting:
+    """A stroke is going on: show `piece`, the pixels that this event added to it, if any.
+
+    `adds` says whether the stroke adds to a mask or removes from it; `begins` that what was shown
+    of an earlier stroke is not part of this one.
+    """
+
+    piece: Patch | None
+    adds: bool
+    begins: bool = False
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A stroke is done, one undo step: `add` joins the mask, then `remove` leaves it.
+
+    `start` is where it began (x, y): what removes without a selection removes from what lies there.
+    """
+
+    add: Patch | None = None
+    remove: Patch | None = None
+    start: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class PaintingDropped:
+    """The stroke was given up: show none."""
+
+
+@dataclass(frozen=True)
+class PointAtSuperpixel:
+    """The pointer is over this superpixel, or over none."""
+
+    number: int | None
+
+
+@dataclass(frozen=True)
+class FillAt:
+    """Fill the enclosed area around (x, y); without `adds`, take it away."""
+
+    x: float
+    y: float
+    adds: bool
+
+
+PaintResult = Painting | Painted | PaintingDropped | PointAtSuperpixel | FillAt
 PickResult = PointAtPick | AcceptPick | AcceptPicksInside | DismissPick
-ToolResult = Nothing | PromptChanged | RubberBand | Select | PickResult
+ToolResult = Nothing | PromptChanged | RubberBand | Select | PickResult | PaintResult
 
 
 class Tool(Protocol):

@@ -73,17 +73,17 @@ def test_ctrl_k_finds_an_action_and_does_it(hand: Hand, photos: Path) -> None:
     palette = open_by(hand, "Ctrl+K", CommandPalette)
     QTest.keyClicks(palette.line, "box")
     QTest.keyClick(palette.line, Qt.Key.Key_Return)
-    assert hand.studio.desks.prompt.tool_key == "box"
+    assert hand.studio.desks.tools.tool_key == "box"
     assert not opened(hand, CommandPalette)
 
 
 def test_letters_typed_into_the_palette_reach_no_shortcut(hand: Hand, photos: Path) -> None:
     open_project(hand, photos)
-    tool, image = hand.studio.desks.prompt.tool_key, hand.studio.desks.project.wanted_image
+    tool, image = hand.studio.desks.tools.tool_key, hand.studio.desks.project.wanted_image
     palette = open_by(hand, "Ctrl+K", CommandPalette)
     QTest.keyClicks(palette.line, "ebdvx 1")
     assert palette.line.text() == "ebdvx 1"
-    assert hand.studio.desks.prompt.tool_key == tool
+    assert hand.studio.desks.tools.tool_key == tool
     assert hand.studio.desks.project.wanted_image == image
     assert hand.canvas.masks.visible
     QTest.keyClick(palette.line, Qt.Key.Key_Escape)
@@ -97,7 +97,7 @@ def test_a_new_key_works_at_once_and_after_a_restart(hand: Hand, photos: Path) -
     dialog.accept()
     hand.settle()
     press(hand, "F7")
-    assert hand.studio.desks.prompt.tool_key == "box"
+    assert hand.studio.desks.tools.tool_key == "box"
     assert load_settings().shortcuts == {"tool.box": "B, F7"}
 
 

@@ -73,7 +73,7 @@ def desk(hand: Hand) -> EverythingDesk:
 
 
 def shown(hand: Hand) -> Shown:
-    picks = hand.studio.desks.prompt.picks
+    picks = hand.studio.desks.tools.picks
     assert isinstance(picks, Shown)
     return picks
 
@@ -117,7 +117,7 @@ def test_everything_shows_what_it_found_and_accepts_nothing_by_itself(
     assert found.shown is not None
     assert 5 <= found.shown < found.found
     assert hand.workspace.annotations == ()
-    assert hand.studio.desks.prompt.tool_key == "pick"
+    assert hand.studio.desks.tools.tool_key == "pick"
     assert hand.window.tabs.currentWidget() is hand.window.picks
     assert hand.window.picks.count.text() == f"{found.shown} of {found.found} shown"
     assert hand.canvas.pictures.picks.picture is not None
@@ -273,13 +273,13 @@ def test_escape_puts_the_picks_away_and_g_brings_them_back_at_once(
     hand: Hand, found: PickState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand.press("Esc")
-    assert hand.studio.desks.prompt.tool_key == "point"
+    assert hand.studio.desks.tools.tool_key == "point"
     assert hand.canvas.pictures.picks.draw is None
-    assert hand.studio.desks.prompt.picks is None
+    assert hand.studio.desks.tools.picks is None
     monkeypatch.setattr(GraphCut, "everything", None)
     hand.press("G")
     hand.settle()
-    assert hand.studio.desks.prompt.tool_key == "pick"
+    assert hand.studio.desks.tools.tool_key == "pick"
     assert desk(hand).state.shown == found.shown
 
 
@@ -289,7 +289,7 @@ def test_escape_in_a_drag_only_gives_up_the_drag(hand: Hand, found: PickState) -
     assert hand.canvas.overlay.rubber_band is not None
     hand.press("Esc")
     assert hand.canvas.overlay.rubber_band is None
-    assert hand.studio.desks.prompt.tool_key == "pick"
+    assert hand.studio.desks.tools.tool_key == "pick"
     QTest.mouseRelease(hand.canvas, Qt.MouseButton.LeftButton, pos=hand.screen(100, 90))
     hand.settle()
     assert hand.workspace.annotations == ()
@@ -338,7 +338,7 @@ def test_a_prompt_under_way_keeps_its_tool_when_results_arrive(hand: Hand) -> No
     hand.click(15, 15)
     hand.wait(lambda: desk(hand).state.shown is not None, "nothing is found")
     hand.settle()
-    assert hand.studio.desks.prompt.tool_key == "point"
+    assert hand.studio.desks.tools.tool_key == "point"
     assert hand.studio.desks.prompt.prompt.points
     assert any("press K" in sentence for sentence in told)
 

@@ -283,7 +283,7 @@ def test_with_another_tool_a_double_click_takes_the_point_tool(hand: Hand, tool:
     hand.press(tool)
     double_click(hand, 420, 420)
     assert hand.studio.desks.refine.lifted == {row(hand, "brush").id}
-    assert hand.studio.desks.prompt.tool_key == "point"
+    assert hand.studio.desks.tools.tool_key == "point"
 
 
 def test_nothing_hovers_over_a_mask_that_is_open(hand: Hand) -> None:

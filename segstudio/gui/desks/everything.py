@@ -56,7 +56,7 @@ class EverythingDesk(QObject):
             settings.picks_max_area,
             settings.picks_unlabelled_only,
         )
-        prompts.tool_changed.connect(self._tool_changed)
+        prompts.tools.tool_changed.connect(self._tool_changed)
         workspace.image_changed.connect(self._image_changed)
         workspace.edited.connect(lambda _: self._picks.refresh())
 
@@ -98,7 +98,7 @@ class EverythingDesk(QObject):
     def _image_changed(self) -> None:
         """What is stored for an image shows by itself while the pick tool is in the hand."""
         self._picks.open(self._workspace.pixels, lambda: self._workspace.annotations)
-        self._tool_changed(self._prompts.tool_key)
+        self._tool_changed(self._prompts.tools.tool_key)
 
     def _tool_changed(self, key: str) -> None:
         if key == TOOL and self._picks.picks is None:

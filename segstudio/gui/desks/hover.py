@@ -30,6 +30,7 @@ class HoverDesk(QObject):
         super().__init__()
         self._workspace, self._session = workspace, session
         self._prompts, self._canvas = prompts, canvas
+        self._tools = tools = prompts.tools
         self._hover = Hover(workspace.runner, session)
         self._hover.on_preview = self._show
         self._hover.on_end = self._hide
@@ -43,7 +44,7 @@ class HoverDesk(QObject):
         prompts.known = self._hover.answer
         prompts.asked.connect(self._prompted)
         prompts.answered.connect(self._answered)
-        prompts.tool_changed.connect(lambda _: self._stop())
+        tools.tool_changed.connect(lambda _: self._stop())
         workspace.image_changed.connect(self._stop)
         canvas.pointed_at.connect(self._pointed)
         canvas.view_changed.connect(lambda _: self.look_again())
@@ -72,7 +73,7 @@ class HoverDesk(QObject):
     def _wanted(self) -> bool:
         return (
             self._workspace.settings.hover_preview
-            and self._prompts.tool_key == HOVERING_TOOL
+            and self._tools.tool_key == HOVERING_TOOL
             and not self._prompts.prompt
             and not self._button_down
             and not self._canvas.hand_mode

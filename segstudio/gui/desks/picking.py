@@ -28,7 +28,13 @@ from segstudio.gui.canvas.preview import Picture, Style, picture_of
 from segstudio.gui.desks.accepting import into_category
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.workspace import Workspace
-from segstudio.tools.contract import AcceptPick, AcceptPicksInside, DismissPick, PointAtPick
+from segstudio.tools.contract import (
+    AcceptPick,
+    AcceptPicksInside,
+    DismissPick,
+    PickResult,
+    PointAtPick,
+)
 
 TOOL = "pick"  # the tool's key
 MADE_BY = "everything"  # what an annotation's `tool` says
@@ -43,26 +49,27 @@ class PickingHand(QObject):
     ) -> None:
         super().__init__()
         self._workspace, self._prompts, self._canvas = workspace, prompts, canvas
+        self._tools = tools = prompts.tools
         self._picks = picks
         self._drawn: Shown | None = None
         self._hovered: int | None = None
-        self._tool_before = prompts.tool_key
+        self._tool_before = tools.tool_key
         self.since = time.monotonic()  # what is accepted next has taken that long
-        prompts.picked.connect(self._take)
-        prompts.tool_changed.connect(self._tool_changed)
+        tools.takes(PickResult, self._take)
+        tools.tool_changed.connect(self._tool_changed)
         prompts.gave_up.connect(self.put_away)
 
     # -- the tool -------------------------------------------------------------------------------
 
     def take_up(self) -> None:
         """The pick tool comes into the hand, and the picks show."""
-        if self._prompts.tool_key != TOOL:
-            self._prompts.use_tool(TOOL)
+        if self._tools.tool_key != TOOL:
+            self._tools.use_tool(TOOL)
 
     def put_away(self) -> None:
         """The tool of before comes back; the picks are kept, and show again with the tool."""
-        if self._prompts.tool_key == TOOL:
-            self._prompts.use_tool(self._tool_before)
+        if self._tools.tool_key == TOOL:
+            self._tools.use_tool(self._tool_before)
 
     def _tool_changed(self, key: str) -> None:
         if key != TOOL:
@@ -73,10 +80,10 @@ class PickingHand(QObject):
 
     def show(self) -> None:
         """Draw what is shown now, if the tool is in the hand."""
-        shown = self._picks.shown if self._prompts.tool_key == TOOL else None
+        shown = self._picks.shown if self._tools.tool_key == TOOL else None
         if shown is self._drawn:
             return
-        self._drawn = self._prompts.picks = shown
+        self._drawn = self._tools.picks = shown
         self._hover(self._hovered if shown is not None and self._hovered in shown else None)
         self._canvas.pictures.picks.show(None if shown is None else _drawn(shown))
 

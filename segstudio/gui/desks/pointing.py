@@ -27,9 +27,10 @@ _SHAPES = {
 class Pointing(QObject):
     """Hands pointer events to the tool and highlights the annotation under the pointer."""
 
-    def __init__(self, workspace: Workspace, desk: PromptDesk, canvas: Canvas) -> None:
+    def __init__(self, workspace: Workspace, prompts: PromptDesk, canvas: Canvas) -> None:
         super().__init__(canvas)
-        self._workspace, self._desk, self._canvas = workspace, desk, canvas
+        self._workspace, self._prompts, self._canvas = workspace, prompts, canvas
+        self._tools = prompts.tools
         self._seen: tuple[Annotation, ...] = ()
         self._hits = HitTest(())
         # Asked at a double click; True where something took it, so that the tool need not.
@@ -43,8 +44,15 @@ class Pointing(QObject):
     def _scene(self) -> Scene:
         size = self._workspace.pyramid.size if self._workspace.pyramid else None
         selected = frozenset(self._workspace.selected)
-        picks = self._desk.picks if self._canvas.masks.visible else None
-        return Scene(size, self._seen, selected, picks)
+        picks = self._tools.picks if self._canvas.masks.visible else None
+        return Scene(
+            size,
+            self._seen,
+            selected,
+            picks,
+            self._tools.brush_radius,
+            self._tools.superpixels,
+        )
 
     def look_again(self) -> None:
         """Annotations came, went, were hidden or shown."""
@@ -57,17 +65,17 @@ class Pointing(QObject):
     def _press(self, event: PointerEvent) -> None:
         if event.double and self.opens(event):
             return
-        self._desk.take(self._desk.tool.press(event, self._scene()))
+        self._tools.take(self._tools.tool.press(event, self._scene()))
 
     def _release(self, event: PointerEvent) -> None:
-        self._desk.take(self._desk.tool.release(event, self._scene()))
+        self._tools.take(self._tools.tool.release(event, self._scene()))
 
     def _move(self, event: PointerEvent) -> None:
         scene = self._scene()
-        self._desk.take(self._desk.tool.move(event, scene))
+        self._tools.take(self._tools.tool.move(event, scene))
         if not self._canvas.hand_mode:
-            self._canvas.setCursor(_SHAPES[self._desk.tool.cursor(event, scene)])
-        busy = self._desk.prompt or self._desk.picks is not None
+            self._canvas.setCursor(_SHAPES[self._tools.tool.cursor(event, scene)])
+        busy = self._prompts.prompt or self._tools.picks is not None
         found = None if busy else self._hits.at(event.x, event.y)
         hovered = found.id if found else None
         if hovered != self._canvas.overlay.hovered:

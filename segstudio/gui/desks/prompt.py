@@ -23,19 +23,10 @@ from segstudio.gui.canvas.layers import Place, Pyramid
 from segstudio.gui.canvas.pictures import Draw
 from segstudio.gui.canvas.preview import Picture, Style, candidate_picture, picture_of
 from segstudio.gui.desks.accepting import into_category
+from segstudio.gui.desks.tools import ToolDesk
 from segstudio.gui.workspace import Workspace
-from segstudio.tools.contract import (
-    Nothing,
-    PickResult,
-    PicksInSight,
-    PromptChanged,
-    RubberBand,
-    Select,
-    Tool,
-    ToolResult,
-)
+from segstudio.tools.contract import Nothing, PromptChanged
 from segstudio.tools.prompt_tool import PromptTool
-from segstudio.tools.registry import FIRST_TOOL, TOOLS
 
 PICTURES_KEY = "candidate-pictures"
 
@@ -56,20 +47,18 @@ class PromptDesk(QObject):
     asked = Signal(object)  # Prompt; empty ones too
     answered = Signal()  # the answer or the chosen candidate changed, or there will be none
     refined = Signal(object)  # Refinement: a mask with a prior is accepted
-    tool_changed = Signal(str)
     model_failed = Signal()  # its weights or its device; said already
-    picked = Signal(object)  # PickResult: what the hand does with what everything found
     gave_up = Signal()  # Esc where there was nothing to give up here
 
-    def __init__(self, workspace: Workspace, session: PromptSession, canvas: Canvas) -> None:
+    def __init__(
+        self, workspace: Workspace, session: PromptSession, canvas: Canvas, tools: ToolDesk
+    ) -> None:
         super().__init__()
         self._workspace, self._session, self._canvas = workspace, session, canvas
-        self.tools: dict[str, Tool] = {row.key: row.make() for row in TOOLS}
-        self.tool_key = FIRST_TOOL
+        self.tools = tools
         self.prompt = Prompt()
         self.answer: Answer | None = None
         self.current = 0
-        self.picks: PicksInSight | None = None  # what the pick tool may hit
         self._accept_when_answered = False
         self._started = time.monotonic()
         # The answer to a prompt, where it is in hand before the prompt is asked.
@@ -80,6 +69,8 @@ class PromptDesk(QObject):
         session.on_error = self._failed
         workspace.image_changed.connect(self._image_changed)
         workspace.category_chosen.connect(self._show)
+        tools.takes(PromptChanged, lambda result: self.set_prompt(result.prompt))
+        tools.tool_changing.connect(self._hand_over)
 
     # -- prompting ------------------------------------------------------------------------------
 
@@ -104,58 +95,36 @@ class PromptDesk(QObject):
         self._canvas.show_prompt(self.prompt, None)
         if self.prompt:
             self._reset()
+            return
+        dropped = self.tools.tool.cancel()
+        if dropped != Nothing():
+            self.tools.take(dropped)
         else:
-            if self.tool.cancel() == Nothing():
-                self.gave_up.emit()
+            self.gave_up.emit()
             self._workspace.select(())
 
     def take_back(self) -> None:
         """Undo the prompt's last step: a point, a box, a moved handle."""
-        if isinstance(self.tool, PromptTool):
-            self.take(self.tool.take_back())
+        tool = self.tools.tool
+        if isinstance(tool, PromptTool):
+            self.tools.take(tool.take_back())
 
     def _reset(self) -> None:
-        for tool in self.tools.values():
+        for tool in self.tools.tools.values():
             tool.cancel()
             if isinstance(tool, PromptTool):
                 tool.clear()
         self.set_prompt(Prompt())
 
-    # -- tools ----------------------------------------------------------------------------------
-
-    @property
-    def tool(self) -> Tool:
-        return self.tools[self.tool_key]
-
-    def use_tool(self, key: str) -> None:
-        """Another tool in the hand; what was prompted goes with it."""
-        old, new = self.tool, self.tools[key]
-        old.cancel()
-        if old is not new and isinstance(old, PromptTool):
-            prompt = self.prompt
-            if isinstance(new, PromptTool):
-                new.restore(prompt)
-            else:
-                self._reset()
-        self.tool_key = key
-        self.tool_changed.emit(key)
-
-    def take(self, result: ToolResult) -> None:
-        """What a tool gave back, as the window shows it."""
-        if isinstance(result, PromptChanged):
-            self.set_prompt(result.prompt)
-        elif isinstance(result, Select):
-            chosen = result.ids
-            if result.extend:
-                old = self._workspace.selected
-                chosen = tuple(id_ for id_ in old if id_ not in chosen) + tuple(
-                    id_ for id_ in chosen if id_ not in old
-                )
-            self._workspace.select(chosen)
-        elif isinstance(result, PickResult):
-            self.picked.emit(result)
-        band = result.box if isinstance(result, RubberBand) else None
-        self._canvas.show_prompt(self.prompt, band)
+    def _hand_over(self, old_key: str, new_key: str) -> None:
+        """Another tool takes the prompt over; one that does not prompt drops it."""
+        old, new = self.tools.tools[old_key], self.tools.tools[new_key]
+        if old is new or not isinstance(old, PromptTool):
+            return
+        if isinstance(new, PromptTool):
+            new.restore(self.prompt)
+        else:
+            self._reset()
 
     def _image_changed(self) -> None:
         if self._accept_when_answered:

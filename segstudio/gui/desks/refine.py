@@ -30,6 +30,7 @@ class RefineDesk(QObject):
     def __init__(self, workspace: Workspace, prompts: PromptDesk, canvas: Canvas) -> None:
         super().__init__()
         self._workspace, self._prompts, self._canvas = workspace, prompts, canvas
+        self._tools = prompts.tools
         self._opened: Annotation | None = None
         prompts.asked.connect(self._prompted)
         prompts.refined.connect(self._keep)
@@ -58,9 +59,9 @@ class RefineDesk(QObject):
         While a prompt is under way, two quick clicks are two clicks. A locked annotation is opened
         only where no other lies, and then says that it is locked.
         """
-        tool = self._prompts.tool
+        tool = self._tools.tool
         plain = not event.held(Modifier.SHIFT, Modifier.CONTROL) and event.button is Button.LEFT
-        selects = self._prompts.tool_key == SELECT_TOOL or isinstance(tool, PromptTool)
+        selects = self._tools.tool_key == SELECT_TOOL or isinstance(tool, PromptTool)
         if not (plain and selects and _at_most_one_click(self._prompts.prompt)):
             return False
         masks = self._canvas.masks
@@ -90,12 +91,12 @@ class RefineDesk(QObject):
                 else self.tr("The project is open read-only; nothing can be refined here.")
             )
             return
-        self._prompts.use_tool(FIRST_TOOL)  # takes clicks and boxes
-        tool = self._prompts.tool
+        self._tools.use_tool(FIRST_TOOL)  # takes clicks and boxes
+        tool = self._tools.tool
         assert isinstance(tool, PromptTool)
         self._end()
         self._opened = row
-        self._prompts.take(tool.restore(Prompt(prior=row.mask)))
+        self._tools.take(tool.restore(Prompt(prior=row.mask)))
         self._workspace.select((row.id,))
         self._canvas.setFocus()
         self.lifted_changed.emit()
