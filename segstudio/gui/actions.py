@@ -134,7 +134,8 @@ ACTIONS: tuple[ActionRow, ...] = (
          icon="model"),
     _row("help.find", _text("Find any action"), "window.find_action", "Ctrl+K", menu=_HELP,
          icon="find"),
-    _row("help.keys", _text("Keys…"), "window.keys", "?", menu=_HELP, icon="keys"),
+    _row("help.cheat_sheet", _text("Cheat sheet"), "window.cheat_sheet", "?", menu=_HELP),
+    _row("help.keys", _text("Keys…"), "window.keys", "Ctrl+/", menu=_HELP, icon="keys"),
     _row("help.about", _text("About SegStudio"), "window.about", menu=_HELP),
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget
 from segstudio.gui.action_set import ActionSet
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.dialogs.about import AboutDialog
+from segstudio.gui.dialogs.cheat_sheet import CheatSheet
 from segstudio.gui.dialogs.command_palette import CommandPalette
 from segstudio.gui.dialogs.export import ExportDialog, export_base
 from segstudio.gui.dialogs.keys import KeysDialog
@@ -34,6 +35,13 @@ def wire_dialogs(
         CommandPalette(actions.rows, actions.actions, window).popup(window)
 
     desk.palette_wanted.connect(find_action)
+
+    def cheat_sheet() -> None:
+        sheet = CheatSheet(actions.rows, window)
+        sheet.keys_wanted.connect(desk.keys)
+        sheet.popup(window)
+
+    desk.cheat_sheet_wanted.connect(cheat_sheet)
     desk.keys_wanted.connect(
         lambda: _show(window, KeysDialog, lambda: _keys(window, workspace, actions))
     )

@@ -16,6 +16,7 @@ from segstudio.config.settings import Settings, load_settings
 from segstudio.gui.app import Studio
 from segstudio.gui.demo_hand import Hand
 from segstudio.gui.dialogs.about import AboutDialog
+from segstudio.gui.dialogs.cheat_sheet import CheatSheet
 from segstudio.gui.dialogs.command_palette import CommandPalette
 from segstudio.gui.dialogs.export import ExportDialog
 from segstudio.gui.dialogs.keys import KeysDialog
@@ -89,9 +90,25 @@ def test_letters_typed_into_the_palette_reach_no_shortcut(hand: Hand, photos: Pa
     QTest.keyClick(palette.line, Qt.Key.Key_Escape)
 
 
+def test_the_cheat_sheet_shows_every_key_and_leads_to_changing_them(
+    hand: Hand, photos: Path
+) -> None:
+    open_project(hand, photos)
+    sheet = open_by(hand, "?", CheatSheet)
+    lines = {text: keys for _, block in sheet.blocks for text, keys in block}
+    assert lines["Undo"] == "Ctrl+Z" and lines["Category 1–9"] == "1–9"
+    with_keys = {row.id for row in hand.studio.actions.rows if row.keys}
+    digits = {id_ for id_ in with_keys if id_.startswith("edit.category_")}
+    assert sum(len(block) for _, block in sheet.blocks[:-1]) == len(with_keys - digits) + 1
+    QTest.keyClick(sheet, Qt.Key.Key_Escape)
+    assert not opened(hand, CheatSheet)
+    open_by(hand, "?", CheatSheet).change.click()
+    assert opened(hand, KeysDialog) and not opened(hand, CheatSheet)
+
+
 def test_a_new_key_works_at_once_and_after_a_restart(hand: Hand, photos: Path) -> None:
     open_project(hand, photos)
-    dialog = open_by(hand, "?", KeysDialog)
+    dialog = open_by(hand, "Ctrl+/", KeysDialog)
     dialog.select("tool.box")
     QTest.keyClick(dialog.edit, Qt.Key.Key_F7)
     dialog.accept()
@@ -150,7 +167,7 @@ def test_an_export_that_names_another_project_goes_with_it(
 
 
 def test_a_dialog_is_there_once_and_does_not_block_the_window(hand: Hand) -> None:
-    dialog = open_by(hand, "?", KeysDialog)
+    dialog = open_by(hand, "Ctrl+/", KeysDialog)
     assert not dialog.isModal()
     hand.studio.desks.window.keys()
     assert opened(hand, KeysDialog) == [dialog]

@@ -20,6 +20,7 @@ class WindowDesk(QObject):
     """What the actions that concern the window itself call."""
 
     palette_wanted = Signal()
+    cheat_sheet_wanted = Signal()
     keys_wanted = Signal()
     settings_wanted = Signal()
     export_wanted = Signal()
@@ -32,6 +33,9 @@ class WindowDesk(QObject):
 
     def find_action(self) -> None:
         self.palette_wanted.emit()
+
+    def cheat_sheet(self) -> None:
+        self.cheat_sheet_wanted.emit()
 
     def keys(self) -> None:
         self.keys_wanted.emit()

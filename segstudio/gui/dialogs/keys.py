@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
+    QComboBox,
     QDialog,
     QDialogButtonBox,
     QHBoxLayout,
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from segstudio.gui.actions import ACTIONS, ActionRow, clashes, with_keys
 from segstudio.gui.dialogs.command_palette import native_keys
+from segstudio.gui.key_presets import PRESETS, overrides_of, preset_of
 from segstudio.gui.theme import SPACING, current_tokens
 
 TEXT, KEYS, MENU = range(3)
@@ -62,7 +64,12 @@ class KeysDialog(QDialog):
         self._clash.setProperty("role", "danger")
         self.take = QPushButton(self.tr("Take it from there"), self)
         self.reset = QPushButton(self.tr("Reset"), self)
-        self.reset_all = QPushButton(self.tr("Reset all"), self)
+        self.preset = QComboBox(self)
+        self.preset.setAccessibleName(self.tr("Keys for hands that know"))
+        self.preset.addItems(
+            [QCoreApplication.translate("KeyPresets", preset.title) for preset in PRESETS]
+        )
+        self.preset.setPlaceholderText(self.tr("Keys of your own"))
         self.buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
@@ -94,9 +101,10 @@ class KeysDialog(QDialog):
         trouble.addWidget(self._clash, 1)
         trouble.addWidget(self.take)
         bottom = QHBoxLayout()
-        bottom.addWidget(self.reset_all)
+        bottom.addWidget(self.preset)
+        bottom.addStretch(1)
         bottom.addWidget(self.buttons)
-        for button in (self.take, self.reset, self.reset_all):
+        for button in (self.take, self.reset):
             button.setAutoDefault(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*[4 * SPACING] * 4)
@@ -115,7 +123,7 @@ class KeysDialog(QDialog):
         self.edit.keySequenceChanged.connect(self._pressed)
         self.take.clicked.connect(self._take_from_others)
         self.reset.clicked.connect(self._reset_current)
-        self.reset_all.clicked.connect(self._reset_all)
+        self.preset.activated.connect(self._use_preset)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
 
@@ -146,7 +154,8 @@ class KeysDialog(QDialog):
             changed = "accent" if id_ in self._overrides else "text"
             item.setForeground(KEYS, tokens.colour("danger" if id_ in self._clashing else changed))
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not found)
-        self.reset_all.setEnabled(bool(self._overrides))
+        now = preset_of(self._overrides)
+        self.preset.setCurrentIndex(PRESETS.index(now) if now is not None else -1)
         self._show_matches()
         self._show_current()
 
@@ -250,8 +259,8 @@ class KeysDialog(QDialog):
         row = self.current()
         self.set_keys(row.id, _USUAL[row.id])
 
-    def _reset_all(self) -> None:
-        self._overrides.clear()
+    def _use_preset(self, index: int) -> None:
+        self._overrides = overrides_of(PRESETS[index])
         self._refresh()
 
     def accept(self) -> None:

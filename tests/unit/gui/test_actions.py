@@ -43,6 +43,7 @@ def test_the_promised_keys_are_there() -> None:
         "Right": "image.next", "Left": "image.previous", "Tab": "mask.next_candidate",
         "Shift+Tab": "mask.previous_candidate", "Del": "edit.delete", "Ctrl+Z": "edit.undo",
         "Ctrl+Y": "edit.redo", "Ctrl+Shift+Z": "edit.redo", "V": "view.hide_masks",
+        "?": "help.cheat_sheet", "Ctrl+K": "help.find",
         "1": "edit.category_1", "9": "edit.category_9", "N": "edit.new_category",
     }  # fmt: skip
     found = {key: row.id for row in ACTIONS for key in row.keys if not row.hold or key == "V"}

@@ -93,20 +93,40 @@ def test_the_usual_keys_are_no_override(keys: Keys) -> None:
     assert keys.dialog.overrides() == {}
 
 
-def test_reset_is_for_one_action_and_reset_all_for_all(qtbot: QtBot) -> None:
+def choose(keys: Keys, title: str) -> None:
+    """Pick a preset as a hand does: from the list, by its title."""
+    index = keys.dialog.preset.findText(title)
+    keys.dialog.preset.setCurrentIndex(index)
+    keys.dialog.preset.activated.emit(index)
+
+
+def test_reset_is_for_one_action_and_the_first_preset_for_all(qtbot: QtBot) -> None:
     keys = Keys(qtbot, {"view.fit": "F8", "edit.undo": "F9"})
     keys.dialog.select("view.fit")
     keys.dialog.reset.click()
     assert keys.dialog.overrides() == {"edit.undo": "F9"}
     assert not keys.dialog.reset.isEnabled()
-    keys.dialog.reset_all.click()
+    choose(keys, "SegStudio")
     keys.ok.click()
     assert keys.said == [{}]
 
 
+def test_a_preset_gives_the_keys_that_its_hands_know(keys: Keys) -> None:
+    assert keys.dialog.preset.currentText() == "SegStudio"
+    choose(keys, "Like napari")
+    assert keys.ok.isEnabled()
+    rows = {row.id: row.keys for row in with_keys(keys.dialog.overrides())}
+    assert rows["tool.brush"] == ("2", "P") and rows["edit.category_2"] == ("Ctrl+2",)
+    keys.dialog.select("view.theme")
+    keys.press(Qt.Key.Key_F9)
+    assert keys.dialog.preset.currentIndex() == -1, "these are keys of one's own now"
+    keys.ok.click()
+    assert keys.said[0]["view.theme"] == "F9" and keys.said[0]["tool.brush"] == "2, P"
+
+
 def test_keys_of_actions_from_another_version_are_kept(qtbot: QtBot) -> None:
     keys = Keys(qtbot, {"future.action": "F7"})
-    keys.dialog.reset_all.click()
+    choose(keys, "SegStudio")
     keys.ok.click()
     assert keys.said == [{"future.action": "F7"}]
 
