@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from segstudio.core.annotation import Annotation
-from segstudio.core.mask import Box
+from segstudio.core.mask import Box, Mask
 from segstudio.core.patch import Patch
 from segstudio.core.prompt import Prompt
 
@@ -166,15 +166,39 @@ class DismissPick:
     index: int
 
 
-@dataclass(frozen=True)
-class Painting:
-    """A stroke is going on: show `piece`, the pixels that this event added to it, if any.
+Point = tuple[float, float]
+"""(x, y) in image pixels."""
 
-    `adds` says whether the stroke adds to a mask or removes from it; `begins` that what was shown
-    of an earlier stroke is not part of this one.
+
+@dataclass(frozen=True)
+class OutlineShown:
+    """Draw these lines, and none of an earlier one; without `rings` and `line`, draw none.
+
+    `rings` are the outlines of the annotation in the hand, closed (the last vertex joins the first,
+    which is not repeated), with a handle at every vertex. `line` is drawn but not closed: what was
+    clicked or drawn so far, with the pointer's place last; `adds` says whether it will add to a
+    mask or remove, `closes` that a click now closes it. `hot` is the handle under the pointer, or
+    with `inserts` the place on an edge where a press puts a new one.
     """
 
-    piece: Patch | None
+    rings: tuple[tuple[Point, ...], ...] = ()
+    line: tuple[Point, ...] = ()
+    adds: bool = True
+    closes: bool = False
+    hot: Point | None = None
+    inserts: bool = False
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A stroke is going on: show `pieces`, the pixels that this event added to it.
+
+    Pieces do not overlap, neither each other nor earlier ones, and each is small (at most
+    256 x 256 pixels, but for whole superpixels). `adds` says whether the stroke adds to a mask or
+    removes from it; `begins` that what was shown of an earlier stroke is not part of this one.
+    """
+
+    pieces: tuple[Patch, ...]
     adds: bool
     begins: bool = False
 
@@ -183,17 +207,24 @@ class Painting:
 class Painted:
     """A stroke is done, one undo step: `add` joins the mask, then `remove` leaves it.
 
-    `start` is where it began (x, y): what removes without a selection removes from what lies there.
+    At least one of them has pixels. They are whole: what `Painting` showed is part of them, and a
+    lasso or a polygon shows nothing before. `text` is what undo and the history say. `start` is
+    where the stroke began (x, y): what removes without a selection removes from what lies there.
+    `target` is the one annotation that changes, whatever is selected, where the tool knows it.
+    `outline` is what is to be drawn from now on, as `OutlineShown`; None: no outline.
     """
 
-    add: Patch | None = None
-    remove: Patch | None = None
-    start: tuple[float, float] = (0.0, 0.0)
+    add: Mask | None = None
+    remove: Mask | None = None
+    text: str = "Paint"
+    start: Point = (0.0, 0.0)
+    target: int | None = None
+    outline: OutlineShown | None = None
 
 
 @dataclass(frozen=True)
 class PaintingDropped:
-    """The stroke was given up: show none."""
+    """The stroke was given up: show none, and no line."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +245,7 @@ class FillAt:
 
 PaintResult = Painting | Painted | PaintingDropped | PointAtSuperpixel | FillAt
 PickResult = PointAtPick | AcceptPick | AcceptPicksInside | DismissPick
-ToolResult = Nothing | PromptChanged | RubberBand | Select | PickResult | PaintResult
+ToolResult = Nothing | PromptChanged | RubberBand | Select | PickResult | PaintResult | OutlineShown
 
 
 class Tool(Protocol):
