@@ -271,6 +271,20 @@ class Mask:
         shift = ((column - x0) * (y1 - y0))[kept]
         return Mask._from_intervals(shift + top[kept], shift + bottom[kept], (y1 - y0, x1 - x0))
 
+    def column_runs(self) -> tuple[Runs, Runs, Runs]:
+        """The foreground as runs down the columns, ordered by column, then by row.
+
+        Three (N,) int64: the column (x), the first row, and the row after the last.
+        """
+        return _by_column(*self._intervals(), self.size[0])
+
+    @classmethod
+    def from_column_runs(
+        cls, columns: Runs, tops: Runs, bottoms: Runs, size: tuple[int, int]
+    ) -> Mask:
+        """Undo `column_runs`: ordered runs that do not overlap, of an image of `size` (H, W)."""
+        return cls._from_intervals(columns * size[0] + tops, columns * size[0] + bottoms, size)
+
     # -- combining ------------------------------------------------------------------------------
 
     def union(self, other: Mask) -> Mask:
