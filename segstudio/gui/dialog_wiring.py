@@ -51,6 +51,7 @@ def wire_dialogs(
     desk.export_wanted.connect(
         lambda: _show(window, ExportDialog, lambda: _export(window, workspace, desks))
     )
+    desk.place_wanted.connect(window.focus_place)
     desk.about_wanted.connect(lambda: _show(window, AboutDialog, lambda: AboutDialog(window)))
 
 

@@ -85,7 +85,12 @@ class HoldKeys(QObject):
 
 
 def _is_for_typing(event: QKeyEvent) -> bool:
-    """Give plain keys (Enter, Esc, Tab too) to who is being typed into, not to a shortcut."""
+    """Give plain keys (Enter, Esc, Tab too) to who is being typed into, not to a shortcut.
+
+    Function keys type nothing: they stay shortcuts.
+    """
+    if Qt.Key.Key_F1 <= event.key() <= Qt.Key.Key_F35:
+        return False
     modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
     if modifiers in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier):
         event.accept()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
     QDockWidget,
     QLabel,
     QMainWindow,
@@ -81,6 +83,7 @@ class MainWindow(QMainWindow):
         )
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
         self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName(self.tr("Model and history"))
         self.tabs.addTab(self.prompt, self.tr("Prompt"))
         self.tabs.addTab(self.picks, self.tr("Everything"))
         gallery = self._dock("gallery", self.tr("Gallery"), self.gallery, left)
@@ -129,6 +132,19 @@ class MainWindow(QMainWindow):
         self._opacity_picture.setPixmap(icon("opacity").pixmap(16, 16))
         self.canvas.refresh()
 
+    def focus_place(self, step: int) -> None:
+        """Keys go to the next place (1) or the one before (-1): panels by their docks, canvas."""
+        middle = self.centre.currentWidget() or self.canvas
+        docks = [dock for dock in self.findChildren(QDockWidget) if _first_taker(dock)]
+        docks.sort(key=lambda dock: (dock.x(), dock.y()))
+        left = [dock for dock in docks if dock.x() < self.centre.x()]
+        places = [*left, middle, *(dock for dock in docks if dock not in left)]
+        now = next((n for n, place in enumerate(places) if _has_focus(place)), len(left))
+        place = places[(now + step) % len(places)]
+        taker = place if place is middle else _first_taker(place)
+        if taker is not None:
+            taker.setFocus(Qt.FocusReason.TabFocusReason)
+
     def show_welcome(self, shown: bool) -> None:
         self.centre.setCurrentWidget(self.welcome if shown else self.canvas)
 
@@ -160,3 +176,19 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.closing.emit()
         super().closeEvent(event)
+
+
+def _has_focus(place: QWidget) -> bool:
+    focused = QApplication.focusWidget()
+    return focused is not None and (focused is place or place.isAncestorOf(focused))
+
+
+def _first_taker(place: QWidget) -> QWidget | None:
+    """What takes keys first in a panel: its list, else the first thing that can."""
+    takers = [
+        child
+        for child in place.findChildren(QWidget)
+        if child.focusPolicy() & Qt.FocusPolicy.TabFocus and child.isVisible() and child.isEnabled()
+    ]
+    lists = [child for child in takers if isinstance(child, QAbstractItemView)]
+    return next(iter([*lists, *takers]), None)

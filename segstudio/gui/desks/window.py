@@ -25,6 +25,7 @@ class WindowDesk(QObject):
     settings_wanted = Signal()
     export_wanted = Signal()
     about_wanted = Signal()
+    place_wanted = Signal(int)  # 1: the next panel takes the keys, -1: the one before
     exported = Signal(object)  # Path
 
     def __init__(self, workspace: Workspace, window: QMainWindow) -> None:
@@ -45,6 +46,10 @@ class WindowDesk(QObject):
 
     def about(self) -> None:
         self.about_wanted.emit()
+
+    def step_place(self, step: int) -> None:
+        """Keys go to the next panel, or the one before."""
+        self.place_wanted.emit(step)
 
     def quit(self) -> None:
         self._window.close()

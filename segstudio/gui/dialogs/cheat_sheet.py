@@ -43,7 +43,8 @@ class CheatSheet(QFrame):
         tokens = current_tokens()
         self.setStyleSheet(
             f"#cheat-sheet {{ background: {tokens.panel}; border: 1px solid {tokens.line};"
-            f" border-radius: {RADIUS}px; }} #cheat-sheet QScrollArea {{ background: transparent; }}"
+            f" border-radius: {RADIUS}px; }}"
+            "#cheat-sheet QScrollArea { background: transparent; }"
         )
         self._closing_keys = {
             key for row in rows if row.id == "help.cheat_sheet" for key in row.keys

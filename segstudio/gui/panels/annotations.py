@@ -168,6 +168,7 @@ class AnnotationsPanel(QWidget):
         self._view = AnnotationList(self)
         self._view.setModel(self.model)
         self._view.setObjectName("annotations")
+        self._view.setAccessibleName(self.tr("Annotations"))
         self._view.setRootIsDecorated(False)
         self._view.setUniformRowHeights(True)
         self._view.setIconSize(QSize(14, 14))

@@ -42,6 +42,7 @@ class CategoriesPanel(QWidget):
         self._workspace = workspace
         self._tree = QTreeWidget(self)
         self._tree.setObjectName("categories")
+        self._tree.setAccessibleName(self.tr("Categories"))
         self._tree.setColumnCount(3)
         self._tree.setHeaderHidden(True)
         self._tree.setRootIsDecorated(False)
@@ -54,9 +55,11 @@ class CategoriesPanel(QWidget):
         for column in (KEY, COUNT):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.name_box = QLineEdit(self)
+        self.name_box.setAccessibleName(self.tr("Name of a new category"))
         self.name_box.setPlaceholderText(self.tr("Name a category, then Enter"))
         self._add = QToolButton(self)
         self._add.setIcon(icon("plus"))
+        self._add.setAccessibleName(self.tr("New category"))
         self._add.setToolTip(self.tr("New category (N)"))
         self._empty = QLabel(self.tr("Press N to name the first one."), self)
         self._empty.setWordWrap(True)

@@ -40,10 +40,12 @@ class PromptPanel(QWidget):
                 self._model.count() - 1, card.description, Qt.ItemDataRole.ToolTipRole
             )
         self._model.setMinimumContentsLength(8)
+        self._model.setAccessibleName(self.tr("Model"))
         self._state = QLabel(self)
         self._state.setWordWrap(True)
         self._state.setProperty("role", "dim")
         self.get_button = QPushButton(self)
+        self.get_button.setAccessibleName(self.tr("Get the model"))
         self.get_button.hide()
         self._offered = ""
         self._hint = QLabel(self.tr("Click an object, or drag a box around it."), self)
