@@ -23,8 +23,8 @@ from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.jobs import JobRunner, Lane
 from segstudio.engine.project_session import OpenedProject
-from segstudio.gui.canvas.layers import Pyramid
 from segstudio.gui.canvas.shapes import Shape, annotation_shapes
+from segstudio.imaging.pyramid import Pyramid
 from segstudio.store.project import ProjectStore
 
 

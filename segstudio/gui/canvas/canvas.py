@@ -9,13 +9,14 @@ from PySide6.QtWidgets import QWidget
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
 from segstudio.gui.canvas.candidate_strip import NOTCH, WheelSteps
-from segstudio.gui.canvas.layers import MaskLayer, Pyramid
+from segstudio.gui.canvas.layers import MaskLayer
 from segstudio.gui.canvas.marked import MarkedAnnotations
 from segstudio.gui.canvas.overlay import Overlay, paint_marks
 from segstudio.gui.canvas.pictures import Pictures
 from segstudio.gui.canvas.pointer import place_under, pointer_event
 from segstudio.gui.canvas.scene import Frame, Scene
 from segstudio.gui.canvas.view import View
+from segstudio.imaging.pyramid import Pyramid
 
 ZOOM_STEP = 1.25
 WAIT_FRAME_MS = 40

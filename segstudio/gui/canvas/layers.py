@@ -1,25 +1,23 @@
-"""What lies under the pointer: the photo as a pyramid of QImages, and the mask shapes over it."""
+"""What lies under the pointer: the photo, and the mask shapes over it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
-from segstudio.core.image import RgbImage
 from segstudio.gui.canvas.shapes import Shape
+from segstudio.imaging.pyramid import Pyramid
 
 OUTLINE_WIDTH = 1.5
 HATCH_STEP, HATCH_BOOST = 10.0, 0.35  # logical pixels between the lines, and their extra fill
-SMALLEST_LEVEL = 512
 SHARP_FROM = 2.0  # from so many device pixels an image pixel on, pixels are meant to be seen
 FIXED = 4  # binary places of the positions that OpenCV draws at
 # Instances of one category differ by their place on the golden ratio's sequence.
@@ -39,58 +37,31 @@ class Place:
     size: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Pyramid:
-    """The photo at full size and halved again and again, as QImages of 32 bits (fast to draw)."""
+def draw_photo(pyramid: Pyramid, place: Place, ground: tuple[int, int, int]) -> Pixels:
+    """(h, w, 4) uint8 BGRA of `place`, beside the photo in the colour `ground` (BGR).
 
-    size: tuple[int, int]
-    levels: tuple[QImage, ...]
-
-    @classmethod
-    def of(cls, image: RgbImage) -> Pyramid:
-        """Build all levels: about 5 ms a megapixel, so off the GUI thread."""
-        pixels: npt.NDArray[Any] = image.pixels
-        levels = [_qimage(image.pixels)]
-        while max(pixels.shape[:2]) > SMALLEST_LEVEL:
-            half = (max(1, pixels.shape[1] // 2), max(1, pixels.shape[0] // 2))
-            pixels = cv2.resize(pixels, half, interpolation=cv2.INTER_AREA)
-            levels.append(_qimage(pixels))
-        return cls(image.size, tuple(levels))
-
-    def level_for(self, device_scale: float) -> QImage:
-        """The smallest level that still has a pixel for each device pixel."""
-        index = 0
-        while index + 1 < len(self.levels) and device_scale <= 0.5 ** (index + 1):
-            index += 1
-        return self.levels[index]
-
-    def draw(self, place: Place, ground: tuple[int, int, int]) -> Pixels:
-        """(h, w, 4) uint8 BGRA of `place`, beside the photo in the colour `ground` (BGR)."""
-        level = self.level_for(place.scale)
-        pixels = _array(level)
-        step = (
-            level.width() / self.size[1] / place.scale,
-            level.height() / self.size[0] / place.scale,
-        )
-        # Pixel centres lie at +0.5 in image and screen, at whole numbers in OpenCV.
-        matrix = np.array(
-            [
-                [step[0], 0.0, (0.5 - place.x) * step[0] - 0.5],
-                [0.0, step[1], (0.5 - place.y) * step[1] - 0.5],
-            ]
-        )
-        sharp = place.scale >= SHARP_FROM
-        flags = (cv2.INTER_NEAREST if sharp else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
-        return np.asarray(
-            cv2.warpAffine(pixels, matrix, place.size, flags=flags, borderValue=(*ground, 255)),
-            dtype=np.uint8,
-        )
-
-
-def _qimage(pixels: npt.NDArray[Any]) -> QImage:
-    height, width = pixels.shape[:2]
-    rgb = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    return rgb.convertToFormat(QImage.Format.Format_RGB32)  # a copy that owns its pixels
+    Reads only the part of the level that is in sight: levels of huge images lie in a file, and
+    OpenCV takes no side above 32,767 pixels here.
+    """
+    level = pyramid.level_for(place.scale)
+    step = tuple(value / place.scale for value in pyramid.step_of(level))
+    # Pixel centres lie at +0.5 in image and screen, at whole numbers in OpenCV.
+    start = [
+        (0.5 - offset) * per - 0.5 for offset, per in zip((place.x, place.y), step, strict=True)
+    ]
+    spans = [
+        (max(0, math.floor(at) - 1), min(side, math.ceil(at + per * length) + 2))
+        for at, per, length, side in zip(start, step, place.size, level.shape[1::-1], strict=True)
+    ]
+    (x0, x1), (y0, y1) = spans
+    if x1 <= x0 or y1 <= y0:
+        return np.full((place.size[1], place.size[0], 4), (*ground, 255), dtype=np.uint8)
+    matrix = np.array([[step[0], 0.0, start[0] - x0], [0.0, step[1], start[1] - y0]])
+    sharp = place.scale >= SHARP_FROM
+    flags = (cv2.INTER_NEAREST if sharp else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    part = level[y0:y1, x0:x1]
+    drawn = cv2.warpAffine(part, matrix, place.size, flags=flags, borderValue=ground[::-1])
+    return np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGRA), dtype=np.uint8)
 
 
 @dataclass
@@ -180,9 +151,3 @@ def _hatch(size: tuple[int, ...], origin: tuple[float, float], ratio: float) -> 
     rows, columns = np.arange(size[0]), np.arange(size[1])
     along = (rows[:, np.newaxis] + columns - start) % step
     return np.where(along < width, np.uint8(255), np.uint8(0))
-
-
-def _array(image: QImage) -> Pixels:
-    """(H, W, 4) uint8 BGRA view of a 32-bit image, no copy."""
-    flat = np.frombuffer(image.constBits(), dtype=np.uint8)
-    return flat.reshape(image.height(), image.width(), 4)

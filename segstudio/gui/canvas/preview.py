@@ -19,7 +19,8 @@ from PySide6.QtGui import QColor, QImage
 
 from segstudio.core.mask import Mask
 from segstudio.core.prompt import Candidate, MaskLogits
-from segstudio.gui.canvas.layers import OUTLINE_WIDTH, Pixels, Place, Pyramid
+from segstudio.gui.canvas.layers import OUTLINE_WIDTH, Pixels, Place, draw_photo
+from segstudio.imaging.pyramid import Pyramid
 
 EDGE = 3  # device pixels around a part, so that its outline is not cut off
 SMOOTHING = 5  # points of an outline that are averaged: no steps in what was never pixels
@@ -226,7 +227,7 @@ def candidate_picture(pyramid: Pyramid, candidate: Candidate, colour: QColor) ->
     x = side / 2 - (box.x0 + box.x1) / 2 * scale
     y = side / 2 - (box.y0 + box.y1) / 2 * scale
     place = Place(scale, x, y, (side, side))
-    pixels = pyramid.draw(place, GROUND)
+    pixels = draw_photo(pyramid, place, GROUND)
     part = part_of(candidate, place)
     if part is not None:
         left, top = part.corner[0] - EDGE, part.corner[1] - EDGE

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap, QRegion
 
-from segstudio.gui.canvas.layers import MaskLayer, Place, Pyramid
+from segstudio.gui.canvas.layers import MaskLayer, Place, draw_photo
 from segstudio.gui.canvas.view import View
+from segstudio.imaging.pyramid import Pyramid
 
 # Runs the work elsewhere and calls back on the GUI thread; newer work replaces older.
 DrawLater = Callable[[Callable[[], QImage], Callable[[QImage], None]], None]
@@ -155,7 +156,7 @@ def _draw(frame: Frame, part: QRect, pyramid: Pyramid | None, masks: MaskLayer) 
         whole = frame.place()
         x, y, size = whole.x - part.x(), whole.y - part.y(), (part.width(), part.height())
         place = replace(whole, x=x, y=y, size=size)
-        pixels = pyramid.draw(place, (ground.blue(), ground.green(), ground.red()))
+        pixels = draw_photo(pyramid, place, (ground.blue(), ground.green(), ground.red()))
         masks.draw(pixels, place, frame.ratio)
         stride, layout = 4 * part.width(), QImage.Format.Format_RGB32
         image = QImage(pixels.data, part.width(), part.height(), stride, layout).copy()

@@ -15,10 +15,10 @@ from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.jobs import Lane
 from segstudio.engine.project_session import OpenedProject, ScanReport, open_path
-from segstudio.gui.canvas.layers import Pyramid
 from segstudio.gui.canvas.shapes import Shape, annotation_shapes
 from segstudio.gui.panels.status import clock
 from segstudio.gui.workspace import ProjectContents, Workspace
+from segstudio.imaging.pyramid import Pyramid
 from segstudio.imaging.read import read_image
 from segstudio.imaging.sample_photos import write_sample_photos
 

@@ -19,12 +19,13 @@ from segstudio.engine.jobs import Lane
 from segstudio.engine.prompt_session import PromptSession
 from segstudio.engine.refining import Refinement
 from segstudio.gui.canvas.canvas import Canvas
-from segstudio.gui.canvas.layers import Place, Pyramid
+from segstudio.gui.canvas.layers import Place
 from segstudio.gui.canvas.pictures import Draw
 from segstudio.gui.canvas.preview import Picture, Style, candidate_picture, picture_of
 from segstudio.gui.desks.accepting import into_category
 from segstudio.gui.desks.tools import ToolDesk
 from segstudio.gui.workspace import Workspace
+from segstudio.imaging.pyramid import Pyramid
 from segstudio.tools.contract import Nothing, PromptChanged
 from segstudio.tools.prompt_tool import PromptTool
 

@@ -18,9 +18,9 @@ from segstudio.core.image import RgbImage
 from segstudio.core.mask import Box, Mask
 from segstudio.core.prompt import Prompt
 from segstudio.gui.canvas.canvas import Canvas
-from segstudio.gui.canvas.layers import Pyramid
 from segstudio.gui.canvas.shapes import mask_shape
 from segstudio.gui.panels.categories import swatch
+from segstudio.imaging.pyramid import Pyramid
 from segstudio.tools.contract import Button, Modifier, PointerEvent
 
 
@@ -199,14 +199,6 @@ def test_dots_and_boxes_show_at_once(canvas: Canvas) -> None:
     canvas.show_prompt(Prompt(box=Box(200, 100, 700, 500)))
     assert len({id(before), id(with_points)}) == 2
     assert before != with_points != shown(canvas)
-
-
-def test_a_large_photo_is_drawn_from_a_small_level() -> None:
-    pyramid = Pyramid.of(photo(1600, 2400))
-    assert [level.width() for level in pyramid.levels] == [2400, 1200, 600, 300]
-    assert pyramid.level_for(0.26).width() == 1200
-    assert pyramid.level_for(0.25).width() == 600
-    assert pyramid.level_for(3.0).width() == 2400
 
 
 def test_a_hundred_thousand_paints_leave_none_alone(canvas: Canvas) -> None:

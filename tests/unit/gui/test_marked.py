@@ -12,8 +12,9 @@ from segstudio.core.category import Category
 from segstudio.core.image import RgbImage
 from segstudio.core.mask import Mask
 from segstudio.gui.canvas.canvas import Canvas
-from segstudio.gui.canvas.layers import Place, Pyramid
+from segstudio.gui.canvas.layers import Place
 from segstudio.gui.canvas.marked import selection_picture
+from segstudio.imaging.pyramid import Pyramid
 
 SIZE = 300, 400
 

@@ -18,11 +18,12 @@ from segstudio.core.image import RgbImage
 from segstudio.core.mask import Mask
 from segstudio.core.prompt import Candidate, MaskLogits
 from segstudio.gui.canvas import preview
-from segstudio.gui.canvas.layers import Place, Pyramid
+from segstudio.gui.canvas.layers import Place
 from segstudio.gui.canvas.pictures import PictureLayer
 from segstudio.gui.canvas.preview import Picture, Style, candidate_picture, drawn, part_of
 from segstudio.gui.canvas.scene import Frame
 from segstudio.gui.canvas.view import View
+from segstudio.imaging.pyramid import Pyramid
 
 BLUE = QColor("#4c9aff")
 
