@@ -137,6 +137,13 @@ class Settings:
     picks_unlabelled_only: bool = _remembered(True, "Only what is not labelled yet")
     picks_fast: bool = _remembered(False, "Everything in the fast mode")
     picks_crop_layers: int = _remembered(0, "Layers of crops in everything", 0, 2)
+    # The last numbers of operations on masks (engine.tuned_operations), in pixels.
+    operation_crumbs: int = _remembered(100, "Crumbs are smaller than", 2, 1_000_000)
+    operation_grow: int = _remembered(3, "Grow by", 1, 200)
+    operation_shrink: int = _remembered(3, "Shrink by", 1, 200)
+    operation_open: int = _remembered(3, "Open by", 1, 200)
+    operation_close: int = _remembered(3, "Close by", 1, 200)
+    operation_smooth: int = _remembered(3, "Smooth by", 1, 200)
     preset: str = _remembered("", "Preset chosen last")
     recent_projects: tuple[str, ...] = _remembered((), "Projects opened last")
     window_geometry: str = _remembered("", "Place and size of the window, base64")

@@ -17,13 +17,15 @@ class MaskChange:
 
     An annotation whose new mask is empty goes as well. `made` annotations carry category, mask and
     provenance; id, image, depth (in front of all others) and times are given when it is carried
-    out. `text` is what undo and the history say.
+    out. With `keeps_depth` they lie at the depth they have: parts of something stay where it was.
+    `text` is what undo and the history say.
     """
 
     text: str
     masks: Mapping[int, Mask] = field(default_factory=dict)
     made: tuple[Annotation, ...] = ()
     gone: tuple[int, ...] = ()
+    keeps_depth: bool = False
 
     @property
     def touched(self) -> frozenset[int]:
@@ -61,7 +63,7 @@ def rows_of(
             row,
             id=new_id(),
             image_id=image_id,
-            z_order=top + step,
+            z_order=row.z_order if change.keeps_depth else top + step,
             created_at=now,
             updated_at=now,
         )
