@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from segstudio.core.errors import BadInputError
-from segstudio.core.image import ImageRecord
+from segstudio.core.image import ImageRecord, Rgb8
 from segstudio.core.project_view import ProjectView
 from segstudio.imaging.read import IMAGE_SUFFIXES, read_image, read_orientation, read_size
 
@@ -53,6 +53,11 @@ def copy_as_jpeg(view: ProjectView, image: ImageRecord, target: Path) -> None:
         shutil.copyfile(source, target)
     else:
         _save(source, target, "JPEG")
+
+
+def upright_pixels(view: ProjectView, image: ImageRecord) -> Rgb8:
+    """(H, W, 3) uint8 RGB of the image, as masks lie on it. Raises BadInputError as above."""
+    return read_image(_checked(view, image)).pixels
 
 
 def _save(source: Path, target: Path, kind: str) -> None:

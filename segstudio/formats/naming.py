@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import PurePosixPath
 
+from segstudio.core.category import Category
 from segstudio.core.image import ImageRecord
 
 _RESERVED = frozenset(
@@ -21,17 +22,28 @@ def export_stems(images: Iterable[ImageRecord]) -> dict[int, str]:
     Ask for all images of a project at once: where two would get the same stem (also when only
     case or Unicode form differ, as some file systems fold them), the later one gets "_2", "_3" ...
     """
+    return _unique(
+        (image.id, safe_stem(image.path.removesuffix(PurePosixPath(image.path).suffix)))
+        for image in images
+    )
+
+
+def category_stems(categories: Iterable[Category]) -> dict[int, str]:
+    """A folder name for each category id: its name made safe, and unique as `export_stems`."""
+    return _unique((category.id, safe_stem(category.name)) for category in categories)
+
+
+def _unique(stems: Iterable[tuple[int, str]]) -> dict[int, str]:
     taken: set[str] = set()
-    stems = {}
-    for image in images:
-        wanted = safe_stem(image.path.removesuffix(PurePosixPath(image.path).suffix))
-        stem, number = wanted, 1
+    result = {}
+    for number, wanted in stems:
+        stem, count = wanted, 1
         while _folded(stem) in taken:
-            number += 1
-            stem = f"{wanted}_{number}"
+            count += 1
+            stem = f"{wanted}_{count}"
         taken.add(_folded(stem))
-        stems[image.id] = stem
-    return stems
+        result[number] = stem
+    return result
 
 
 def safe_stem(text: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from segstudio.core.errors import BadInputError
 from segstudio.formats.coco import CocoFormat
 from segstudio.formats.contract import ExportFormat
+from segstudio.formats.cut_outs import CutOutsFormat
 from segstudio.formats.voc import VocFormat
 
 EXPORT_FORMATS: tuple[ExportFormat, ...] = (
     CocoFormat(),
     VocFormat(),
+    CutOutsFormat(),
 )
 
 _BY_KEY = {member.key: member for member in EXPORT_FORMATS}
