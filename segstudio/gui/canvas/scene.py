@@ -54,6 +54,9 @@ class Scene:
         self.masks = MaskLayer()
         self.draw_later: DrawLater | None = None
         self.drawn: Callable[[], None] = lambda: None  # a picture has come from the background
+        # Whether what was painted last shows all masks as they are now: then the hand's strokes
+        # that have become masks need not be drawn over it any more.
+        self.settled = True
         self._version = 0
         self._picture: QPixmap | None = None
         self._shown: Frame | None = None
@@ -73,6 +76,7 @@ class Scene:
         frame = replace(frame, version=self._version)
         if self._shown != frame:
             self._renew(frame)
+        self.settled = self._shown is not None and self._shown.version == frame.version
         if self._picture is None or self._shown is None:
             painter.fillRect(QRectF(0, 0, *frame.size), QColor(frame.ground))
         elif self._shown.view == frame.view and self._shown.size == frame.size:
