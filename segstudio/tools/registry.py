@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from segstudio.tools.brush_tool import BrushTool
 from segstudio.tools.contract import Tool
+from segstudio.tools.eraser_tool import EraserTool
 from segstudio.tools.pick_tool import PickTool
 from segstudio.tools.prompt_tool import BoxTool, PromptTool
 from segstudio.tools.select_tool import SelectTool
@@ -15,8 +17,8 @@ from segstudio.tools.select_tool import SelectTool
 class ToolRow:
     """A tool as menus and toolbars show it.
 
-    `key` is also what an annotation's `tool` says. `shortcut` is a letter, `icon` a name in
-    resources/icons, `hint` one line for the status bar, `make` gives a fresh tool.
+    `key` is also what an annotation's `tool` says. `shortcut` is a letter, or one with Shift,
+    `icon` a name in resources/icons, `hint` one line for the status bar, `make` gives a fresh tool.
     """
 
     key: str
@@ -59,6 +61,22 @@ TOOLS: tuple[ToolRow, ...] = (
         icon="pick",
         hint="Click a mask to accept it, right click to dismiss it, drag to accept many.",
         make=PickTool,
+    ),
+    ToolRow(
+        key="brush",
+        title="Brush",
+        shortcut="R",
+        icon="brush",
+        hint="Drag to paint, with Ctrl to remove; Shift draws a straight line; [ and ] size it.",
+        make=BrushTool,
+    ),
+    ToolRow(
+        key="eraser",
+        title="Eraser",
+        shortcut="Shift+R",
+        icon="eraser",
+        hint="Drag to remove; Shift draws a straight line; [ and ] size it.",
+        make=EraserTool,
     ),
 )
 
