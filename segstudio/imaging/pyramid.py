@@ -14,10 +14,11 @@ SMALLEST_LEVEL = 512
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """`levels` are (h, w, 3) uint8 RGB, from `size` (H, W) down; a level may be mapped from a file.
+    """`levels` are (h, w, 3) uint8 RGB, from `size` (H, W) down; they may be mapped from a file.
 
-    Level n + 1 has half the rows and columns of level n, rounded down, each pixel the mean of the
-    four under it. The last one is at most `SMALLEST_LEVEL` pixels long.
+    Pixel (x, y) of level n is the mean of the image's pixels from (x, y) * 2**n on, 2**n to either
+    side: the scale is exactly 2**-n, and the last row and column may stick out beyond the image.
+    The last level is at most `SMALLEST_LEVEL` pixels long.
     """
 
     size: tuple[int, int]
@@ -31,22 +32,21 @@ class Pyramid:
             levels.append(halved(levels[-1]))
         return cls(image.size, tuple(levels))
 
-    def level_for(self, device_scale: float) -> Rgb8:
-        """The smallest level that still has a pixel for each device pixel."""
+    def index_for(self, device_scale: float) -> int:
+        """The number of the smallest level that still has a pixel for each device pixel."""
         index = 0
         while index + 1 < len(self.levels) and device_scale <= 0.5 ** (index + 1):
             index += 1
-        return self.levels[index]
-
-    def step_of(self, level: Rgb8) -> tuple[float, float]:
-        """(x, y): how many pixels of `level` one pixel of the image is wide and high."""
-        return level.shape[1] / self.size[1], level.shape[0] / self.size[0]
+        return index
 
 
 def halved(pixels: Rgb8) -> Rgb8:
-    """(h, w, 3) uint8 at half the size, rounded down but never to nothing."""
-    height, width = pixels.shape[:2]
-    half = (max(1, width // 2), max(1, height // 2))
+    """(h, w, 3) uint8 at half the size, rounded up; odd edges count twice."""
+    odd_rows, odd_columns = (length % 2 for length in pixels.shape[:2])
+    if odd_rows or odd_columns:
+        edge = cv2.BORDER_REPLICATE
+        pixels = np.asarray(cv2.copyMakeBorder(pixels, 0, odd_rows, 0, odd_columns, edge), np.uint8)
+    half = pixels.shape[1] // 2, pixels.shape[0] // 2
     return np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
@@ -55,5 +55,5 @@ def level_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
     sizes = [size]
     while max(sizes[-1]) > SMALLEST_LEVEL:
         height, width = sizes[-1]
-        sizes.append((max(1, height // 2), max(1, width // 2)))
+        sizes.append(((height + 1) // 2, (width + 1) // 2))
     return sizes

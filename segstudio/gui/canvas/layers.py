@@ -43,20 +43,18 @@ def draw_photo(pyramid: Pyramid, place: Place, ground: tuple[int, int, int]) -> 
     Reads only the part of the level that is in sight: levels of huge images lie in a file, and
     OpenCV takes no side above 32,767 pixels here.
     """
-    level = pyramid.level_for(place.scale)
-    step = tuple(value / place.scale for value in pyramid.step_of(level))
+    index = pyramid.index_for(place.scale)
+    level, step = pyramid.levels[index], 0.5**index / place.scale
     # Pixel centres lie at +0.5 in image and screen, at whole numbers in OpenCV.
-    start = [
-        (0.5 - offset) * per - 0.5 for offset, per in zip((place.x, place.y), step, strict=True)
-    ]
+    start = [(0.5 - offset) * step - 0.5 for offset in (place.x, place.y)]
     spans = [
-        (max(0, math.floor(at) - 1), min(side, math.ceil(at + per * length) + 2))
-        for at, per, length, side in zip(start, step, place.size, level.shape[1::-1], strict=True)
+        (max(0, math.floor(at) - 1), min(side, math.ceil(at + step * length) + 2))
+        for at, length, side in zip(start, place.size, level.shape[1::-1], strict=True)
     ]
     (x0, x1), (y0, y1) = spans
     if x1 <= x0 or y1 <= y0:
         return np.full((place.size[1], place.size[0], 4), (*ground, 255), dtype=np.uint8)
-    matrix = np.array([[step[0], 0.0, start[0] - x0], [0.0, step[1], start[1] - y0]])
+    matrix = np.array([[step, 0.0, start[0] - x0], [0.0, step, start[1] - y0]])
     sharp = place.scale >= SHARP_FROM
     flags = (cv2.INTER_NEAREST if sharp else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
     part = level[y0:y1, x0:x1]

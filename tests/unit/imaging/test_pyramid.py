@@ -30,6 +30,15 @@ def test_a_level_is_the_mean_of_four_pixels() -> None:
     assert np.abs(level - mean).max() <= 0.5
 
 
+def test_an_odd_edge_keeps_its_place_and_its_colour() -> None:
+    image = noise(601, 801)
+    level = Pyramid.of(image).levels[1]
+    assert level.shape == (301, 401, 3)
+    assert level[-1, -1].tolist() == image.pixels[-1, -1].tolist()
+    mean = image.pixels[:600, :800].reshape(300, 2, 400, 2, 3).astype(float).mean(axis=(1, 3))
+    assert np.abs(level[:300, :400] - mean).max() <= 0.5
+
+
 def test_the_full_size_is_not_copied() -> None:
     image = noise(600, 800)
     assert Pyramid.of(image).levels[0] is image.pixels
@@ -44,7 +53,5 @@ def test_any_size_has_a_pyramid(size: tuple[int, int]) -> None:
 
 def test_a_large_photo_is_drawn_from_a_small_level() -> None:
     pyramid = Pyramid.of(noise(1600, 2400))
-    assert pyramid.level_for(0.26).shape[1] == 1200
-    assert pyramid.level_for(0.25).shape[1] == 600
-    assert pyramid.level_for(3.0).shape[1] == 2400
-    assert pyramid.step_of(pyramid.levels[2]) == (0.25, 0.25)
+    wanted = {3.0: 0, 0.51: 0, 0.5: 1, 0.26: 1, 0.25: 2, 0.01: 3}
+    assert {scale: pyramid.index_for(scale) for scale in wanted} == wanted
