@@ -15,6 +15,7 @@ from segstudio.gui.canvas.overlay import Overlay, paint_marks
 from segstudio.gui.canvas.pictures import Pictures
 from segstudio.gui.canvas.pointer import place_under, pointer_event
 from segstudio.gui.canvas.scene import Frame, Scene
+from segstudio.gui.canvas.strokes import Strokes
 from segstudio.gui.canvas.view import View
 from segstudio.imaging.pyramid import Pyramid
 
@@ -31,6 +32,7 @@ class Canvas(QWidget):
     pointed_at = Signal(object)  # (x, y) in image pixels, or None outside
     view_changed = Signal(object)  # View
     candidates_turned = Signal(int)  # by Shift and the wheel: so many candidates further
+    size_turned = Signal(int)  # by Alt and the wheel: so many steps larger
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,6 +46,10 @@ class Canvas(QWidget):
         self.panned_while_held = False
         self.scene = Scene()
         self.pictures = Pictures(self.update)
+        self.strokes = Strokes(
+            self.scene, lambda part: self.update() if part.isNull() else self.update(part)
+        )
+        self.sizable = False  # the tool in the hand has a size, which Alt and the wheel change
         self._marked = MarkedAnnotations(self.pictures)
         self._view = View()
         self.hand_mode = False
@@ -66,8 +72,9 @@ class Canvas(QWidget):
         self.scene.show(pyramid)
         size = pyramid.size if pyramid else (0, 0)
         self._view = View(size, (float(self.width()), float(self.height()))).fitted()
-        self.overlay = Overlay(cursor=self.overlay.cursor)
+        self.overlay = Overlay(cursor=self.overlay.cursor, ring=self.overlay.ring)
         self.pictures.clear()
+        self.strokes.clear()
         self._spin.stop()
         self.refresh()
         self.view_changed.emit(self._view)
@@ -135,6 +142,7 @@ class Canvas(QWidget):
             self._marked.follow(self.overlay, self.masks)
             if self.masks.visible:
                 self.pictures.paint(painter, frame)
+            self.strokes.paint(painter, frame, settled=self.scene.settled)
             paint_marks(painter, self._view, self.overlay)
         painter.end()
 
@@ -155,6 +163,9 @@ class Canvas(QWidget):
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.overlay.choosable:
             if further := self._wheel.take(event):
                 self.candidates_turned.emit(further)
+        elif event.modifiers() & Qt.KeyboardModifier.AltModifier and self.sizable:
+            if further := self._wheel.take(event):
+                self.size_turned.emit(-further)
         elif (steps := event.angleDelta().y() / NOTCH) and self.scene.pyramid is not None:
             self.zoom(ZOOM_STEP**steps, event.position())
         event.accept()

@@ -9,6 +9,7 @@ from PySide6.QtGui import QPainter
 
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
+from segstudio.gui.canvas.brush_ring import BrushRing
 from segstudio.gui.canvas.marks import paint_box, paint_part, paint_prompt, paint_wait
 from segstudio.gui.canvas.view import View
 
@@ -27,6 +28,7 @@ class Overlay:
     waiting: bool = False
     wait_angle: float = 0.0
     cursor: QPointF | None = None
+    ring: BrushRing | None = None
 
 
 def paint_marks(painter: QPainter, view: View, over: Overlay) -> None:
@@ -36,5 +38,7 @@ def paint_marks(painter: QPainter, view: View, over: Overlay) -> None:
     paint_prompt(painter, view, over.prompt)
     if over.rubber_band is not None:
         paint_box(painter, view, over.rubber_band, handles=False)
+    if over.ring is not None and over.cursor is not None:
+        over.ring.paint(painter, over.cursor, view.scale)
     if over.waiting and over.cursor is not None:
         paint_wait(painter, over.cursor, over.wait_angle)
