@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class ProjectView(Protocol):
     def images(self) -> Sequence[ImageRecord]: ...
 
     def annotations(self, image_id: int) -> Sequence[Annotation]: ...
+
+    def image_ids_of(self, annotation_ids: Collection[int]) -> Mapping[int, int]:
+        """The id of the image that each of these annotations is on; without those not there."""
+        ...
 
     def image_path(self, image: ImageRecord) -> Path:
         """Where the image file is; it need not exist."""

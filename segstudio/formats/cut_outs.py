@@ -142,18 +142,13 @@ def cut_out(pixels: Rgb8, mask: Mask, margin: int = 0) -> tuple[Rgb8, tuple[int,
 
 def _images_of(view: ProjectView, wanted: frozenset[int], split: str) -> Selection:
     """The images that these annotations are on. Raises BadInputError where one is on none."""
-    missing, found = set(wanted), []
-    for image in view.images():
-        if not missing:
-            break
-        own = {row.id for row in view.annotations(image.id)} & missing
-        if own and split in {"", image.split}:
-            found.append(image)
-        missing -= own
-    if missing:
-        named = ", ".join(str(number) for number in sorted(missing)[:5])
+    places = view.image_ids_of(wanted)
+    if missing := sorted(wanted - places.keys()):
+        named = ", ".join(str(number) for number in missing[:5])
         raise BadInputError(f"The project has no annotation {named}; name others, or none for all.")
-    return Selection(tuple(found), ())
+    images, on = view.images(), set(places.values())
+    chosen = (row for row in images if row.id in on and split in {"", row.split})
+    return Selection(tuple(chosen), ())
 
 
 @dataclass

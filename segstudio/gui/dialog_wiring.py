@@ -51,6 +51,7 @@ def wire_dialogs(
     desk.export_wanted.connect(
         lambda: _show(window, ExportDialog, lambda: _export(window, workspace, desks))
     )
+    desk.cut_outs_wanted.connect(lambda: _cut_outs(window, workspace, desks))
     desk.place_wanted.connect(window.focus_place)
     desk.about_wanted.connect(lambda: _show(window, AboutDialog, lambda: AboutDialog(window)))
 
@@ -107,12 +108,23 @@ def _wear(theme: str) -> None:
         apply_theme(app, theme)
 
 
-def _export(window: QWidget, workspace: Workspace, desks: DeskSet) -> QDialog | None:
+def _cut_outs(window: QWidget, workspace: Workspace, desks: DeskSet) -> None:
+    """The export dialog, asked for what is selected now."""
+    for dialog in window.findChildren(ExportDialog):
+        dialog.reject()
+    asked = _export(window, workspace, desks)
+    if asked is not None:
+        asked.use_format("cut-outs", selected=True)
+        asked.show()
+
+
+def _export(window: QWidget, workspace: Workspace, desks: DeskSet) -> ExportDialog | None:
     store = workspace.store
     if store is None:
         return None
     splits = sorted({image.split for image in workspace.images.values() if image.split})
-    dialog = ExportDialog(store.name, export_base(store.images_dir), splits, window)
+    base = export_base(store.images_dir)
+    dialog = ExportDialog(store.name, base, splits, workspace.selected, window)
     dialog.wanted.connect(desks.window.export_to)
     workspace.project_changed.connect(dialog.reject)  # it names the project that is gone
     return dialog

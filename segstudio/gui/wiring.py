@@ -241,7 +241,8 @@ def _wire_actions(workspace: Workspace, desks: DeskSet, actions: ActionSet) -> N
     """Grey out what cannot be done now."""
 
     def follow_project() -> None:
-        for name in ("file.export", "file.save_copy", "image.next", "image.previous"):
+        paging = ("image.next", "image.previous")
+        for name in ("file.export", "file.cut_outs", "file.save_copy", *paging):
             actions.actions[name].setEnabled(workspace.store is not None)
 
     def follow_selection() -> None:

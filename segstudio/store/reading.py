@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +115,16 @@ class ProjectReading:
         """The annotations of every image, image by image, each read when it is its turn."""
         for record in self.images():
             yield from self.annotations(record.id)
+
+    def image_ids_of(self, annotation_ids: Collection[int]) -> dict[int, int]:
+        """The id of the image that each of these annotations is on; without those not there."""
+        wanted, found = sorted(annotation_ids), {}
+        with self._reading() as connection:
+            for start in range(0, len(wanted), 500):
+                batch = annotation.c.id.in_(wanted[start : start + 500])
+                query = select(annotation.c.id, annotation.c.image_id).where(batch)
+                found.update({row[0]: row[1] for row in connection.execute(query)})
+        return found
 
     def image_path(self, record: ImageRecord) -> Path:
         """Where the image file is; it need not exist.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -38,6 +38,9 @@ class MemoryProject:
     def annotations(self, image_id: int) -> Sequence[Annotation]:
         own = [item for item in self.all_annotations if item.image_id == image_id]
         return sorted(own, key=lambda item: (item.z_order, item.id))
+
+    def image_ids_of(self, annotation_ids: Collection[int]) -> Mapping[int, int]:
+        return {row.id: row.image_id for row in self.all_annotations if row.id in annotation_ids}
 
     def image_path(self, image: ImageRecord) -> Path:
         return self.folder / image.path

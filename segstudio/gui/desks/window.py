@@ -24,6 +24,7 @@ class WindowDesk(QObject):
     keys_wanted = Signal()
     settings_wanted = Signal()
     export_wanted = Signal()
+    cut_outs_wanted = Signal()
     about_wanted = Signal()
     place_wanted = Signal(int)  # 1: the next panel takes the keys, -1: the one before
     exported = Signal(object)  # Path
@@ -69,6 +70,13 @@ class WindowDesk(QObject):
             self._workspace.tell(self.tr("No project is open."))
         else:
             self.export_wanted.emit()
+
+    def cut_outs(self) -> None:
+        """Ask for cut-outs of the selected annotations, or of all."""
+        if self._workspace.store is None:
+            self._workspace.tell(self.tr("No project is open."))
+        else:
+            self.cut_outs_wanted.emit()
 
     def export_to(self, format_key: str, target: Path, options: Any = None) -> None:
         """Write the project into `target`; edits that are under way come first."""

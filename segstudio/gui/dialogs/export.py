@@ -36,19 +36,26 @@ from segstudio.gui.dialogs.fields import (
 )
 from segstudio.gui.theme import SPACING
 
+OBJECTS = "objects"  # the option that names annotations; here they are the selected ones
 FIXED_ROWS = 4  # of the form: format, its description, folder, what is wrong with it
 
 
 class ExportDialog(QDialog):
     """Asks for an export of the project `name`; folders are offered beside `base`'s others.
 
-    `splits` are the splits that the project's images are in.
+    `splits` are the splits that the project's images are in, `selected` the ids of the annotations
+    that may be meant alone, where a format can do that.
     """
 
     wanted = Signal(str, object, object)  # format key, Path of the target, options record
 
     def __init__(
-        self, name: str, base: Path, splits: Sequence[str] = (), parent: QWidget | None = None
+        self,
+        name: str,
+        base: Path,
+        splits: Sequence[str] = (),
+        selected: Sequence[int] = (),
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -56,6 +63,7 @@ class ExportDialog(QDialog):
         self.setMinimumWidth(520)
         self._name, self._base = name, base
         self._splits = tuple(splits)
+        self._selected = ",".join(str(number) for number in selected)
         self._offered = ""  # what stands in the target line unless it was typed or browsed
         self._answers: dict[str, Any] = {}
         self.fields: dict[str, Field] = {}
@@ -115,12 +123,24 @@ class ExportDialog(QDialog):
         while self._form.rowCount() > FIXED_ROWS:
             self._form.removeRow(FIXED_ROWS)
         for row in declared_options(member.options):
-            if row.name != "split" or self._splits:
+            if self._can_be_asked(row):
                 self._add_option(row)
         if self.target.text() in ("", self._offered):
             self._offered = str(self._base / f"{self._name}-{member.key}")
             self.target.setText(self._offered)
         self._check()
+
+    def use_format(self, key: str, *, selected: bool = False) -> None:
+        """Show that format; with `selected`, for the selected annotations if there are any."""
+        if selected and self._selected:
+            self._answers[OBJECTS] = self._selected
+            self.fields.pop(OBJECTS, None)  # what it said counts no more
+        self.format.setCurrentIndex(self.format.findData(key))
+        self._show_format()
+
+    def _can_be_asked(self, row: DeclaredOption) -> bool:
+        """Whether there is anything to choose from."""
+        return {"split": bool(self._splits), OBJECTS: bool(self._selected)}.get(row.name, True)
 
     def _add_option(self, row: DeclaredOption) -> None:
         label, explanation = _translated(row.label), _translated(row.help)
@@ -138,6 +158,11 @@ class ExportDialog(QDialog):
         if row.name == "split":
             every = ("", self.tr("All images"), "")
             return choice_field([every, *((split, split, "") for split in self._splits)])
+        if row.name == OBJECTS:
+            count = self._selected.count(",") + 1
+            several = self.tr("The {} selected ones").format(count)
+            shown = self.tr("The selected one") if count == 1 else several
+            return choice_field([("", self.tr("All"), ""), (self._selected, shown, "")])
         if row.kind is int:
             unbounded = row.minimum == row.maximum == 0
             return whole_field(row.minimum, None if unbounded else row.maximum)

@@ -84,6 +84,24 @@ def test_options_of_the_format_are_flags(
         assert check_voc(tmp_path / "voc", store, VocOptions(border=2)).differences == []
 
 
+def test_cut_outs_of_named_objects_with_a_margin(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = exported(capsys, "cut-outs", project, tmp_path / "all")
+    assert (data["format"], data["images"], data["annotations"]) == ("cut-outs", 4, 6)
+    assert data["files"] == 7  # and the index
+    flags = ["--objects", "1,4", "--margin", "5", "--folders", "category"]
+    data = exported(capsys, "cut-outs", project, tmp_path / "two", *flags)
+    assert (data["images"], data["annotations"]) == (2, 2)
+    files = sorted(
+        path.relative_to(tmp_path / "two").as_posix() for path in tmp_path.glob("two/*/*/*")
+    )
+    assert files == ["objects/cat/cats_chelsea_1.png", "objects/person/astronaut_4.png"]
+    with pytest.raises(BadInputError, match="no annotation 77"):
+        main(["export", "cut-outs", str(project), str(tmp_path / "three"), "--objects", "77"])
+    assert not (tmp_path / "three").exists()
+
+
 def test_the_folder_of_images_stands_for_its_project(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

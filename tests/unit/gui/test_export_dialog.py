@@ -18,9 +18,11 @@ from segstudio.gui.dialogs.export import ExportDialog, export_base
 class Shown:
     """The dialog and what it said."""
 
-    def __init__(self, qtbot: QtBot, base: Path, *splits: str) -> None:
+    def __init__(
+        self, qtbot: QtBot, base: Path, *splits: str, selected: tuple[int, ...] = ()
+    ) -> None:
         self.said: list[tuple[str, Path, Any]] = []
-        self.dialog = ExportDialog("cats", base, splits)
+        self.dialog = ExportDialog("cats", base, splits, selected)
         self.dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
         qtbot.addWidget(self.dialog)
         self.dialog.wanted.connect(lambda *said: self.said.append(said))
@@ -72,7 +74,7 @@ def test_what_is_in_the_way_is_told_and_replace_lifts_it(shown: Shown, tmp_path:
 def test_every_declared_option_can_be_answered_and_untouched_ones_are_the_defaults(
     qtbot: QtBot, tmp_path: Path, key: str
 ) -> None:
-    shown = Shown(qtbot, tmp_path, "train", "val")
+    shown = Shown(qtbot, tmp_path, "train", "val", selected=(3, 7))
     shown.use(key)
     record = export_format(key).options
     assert list(shown.dialog.fields) == [row.name for row in declared_options(record)]
@@ -93,6 +95,26 @@ def test_answers_reach_the_options_and_outlive_a_change_of_format(
     shown.dialog.accept()
     [(_, _, record)] = shown.said
     assert record == export_format("voc").options(rejected=True, border=3)
+
+
+def test_cut_outs_are_of_all_objects_or_of_the_selected_ones(qtbot: QtBot, tmp_path: Path) -> None:
+    shown = Shown(qtbot, tmp_path, selected=(3, 7))
+    shown.dialog.use_format("cut-outs")
+    assert shown.dialog.options() == export_format("cut-outs").options()
+    shown.dialog.use_format("cut-outs", selected=True)
+    assert shown.dialog.options() == export_format("cut-outs").options(objects="3,7")
+    combo = shown.dialog.fields["objects"].widget
+    assert isinstance(combo, QComboBox)
+    assert [combo.itemText(row) for row in range(combo.count())] == ["All", "The 2 selected ones"]
+    shown.dialog.accept()
+    assert [said[0] for said in shown.said] == ["cut-outs"]
+
+
+def test_without_a_selection_nobody_is_asked_which_objects(qtbot: QtBot, tmp_path: Path) -> None:
+    shown = Shown(qtbot, tmp_path)
+    shown.dialog.use_format("cut-outs", selected=True)
+    assert "objects" not in shown.dialog.fields
+    assert shown.dialog.options() == export_format("cut-outs").options()
 
 
 def test_splits_are_those_of_the_project(qtbot: QtBot, tmp_path: Path) -> None:
