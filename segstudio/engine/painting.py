@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.changes import Edit
+from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Mask
 from segstudio.core.mask_difference import flipped, shared
 from segstudio.engine.edited_image import Snapshot
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.mask_change import MaskChange, made_annotation
+from segstudio.imaging.enclosed import enclosed_at, union_of
+from segstudio.imaging.mask_parts import part_at
 
 Plan = Callable[[Snapshot], MaskChange | None]
 
@@ -98,6 +101,80 @@ def painted(mask: Mask, stroke: PaintedStroke) -> Mask:
     if stroke.remove is not None:
         mask = flipped(mask, shared(mask, stroke.remove))
     return mask
+
+
+def fill(
+    session: ImageSession,
+    place: tuple[float, float],
+    target: PaintTarget,
+    category_id: int,
+    *,
+    adds: bool,
+) -> Edit | None:
+    """Carry out a fill at `place` (x, y) as one undo step, as `paint` does a stroke."""
+    edit = session.change(fill_plan(place, target, category_id, adds=adds))
+    _go_on_with_made(edit, target)
+    return edit
+
+
+def fill_plan(
+    place: tuple[float, float], target: PaintTarget, category_id: int, *, adds: bool
+) -> Plan:
+    """The plan of `fill`.
+
+    What is filled is the area around `place` that all annotations in sight enclose, with the
+    image's edges; on another annotation than the target's, the area that the target encloses alone.
+    Without `adds`, the connected part of a mask that has the pixel goes: of the selected ones, else
+    of the front one. The plan raises BadInputError for an area that nothing encloses, and for a
+    pixel that is labelled where nothing is selected.
+    """
+
+    def plan(snapshot: Snapshot) -> MaskChange | None:
+        rows = snapshot.annotations
+        if not adds:
+            return _emptied(rows, target, place)
+        chosen = target.among(rows)[-1:]
+        if any(row.mask.contains(*place) for row in chosen):
+            return None
+        area = _enclosed(snapshot, chosen, target, place)
+        if chosen:
+            (row,) = chosen
+            return MaskChange("Fill", {row.id: painted(row.mask, PaintedStroke(add=area))})
+        made = made_annotation(area, snapshot.category(category_id).id, "fill")
+        return MaskChange("Fill", made=(made,))
+
+    return plan
+
+
+def _enclosed(
+    snapshot: Snapshot,
+    chosen: tuple[Annotation, ...],
+    target: PaintTarget,
+    place: tuple[float, float],
+) -> Mask:
+    seen = [row for row in snapshot.annotations if row.id not in target.hidden or row in chosen]
+    labelled = any(row.mask.contains(*place) for row in seen)
+    if labelled and not chosen:
+        raise BadInputError("That pixel is labelled; first select what should have it as well.")
+    walls = chosen if labelled else seen
+    area = enclosed_at(union_of((row.mask for row in walls), snapshot.image.size), *place)
+    if area is None:
+        raise BadInputError("Nothing encloses that area; first draw around it.")
+    return area
+
+
+def _emptied(
+    annotations: tuple[Annotation, ...], target: PaintTarget, place: tuple[float, float]
+) -> MaskChange | None:
+    under = target.under(annotations, *place)
+    rows = target.among(annotations) or ((under,) if under is not None else ())
+    parts = {row.id: (row.mask, part_at(row.mask, *place)) for row in rows}
+    masks = {
+        id_: painted(mask, PaintedStroke(remove=part))
+        for id_, (mask, part) in parts.items()
+        if part is not None
+    }
+    return MaskChange("Erase area", masks) if masks else None
 
 
 def _rows_for(

@@ -31,6 +31,18 @@ def mask_parts(mask: Mask) -> tuple[Mask, ...]:
     return tuple(sorted(parts, key=lambda part: -part.area))
 
 
+def part_at(mask: Mask, x: float, y: float, *, corners: bool = True) -> Mask | None:
+    """The part that has the pixel under (x, y), if any; 4-connected without `corners`."""
+    if not mask.contains(x, y):
+        return None
+    columns, tops, bottoms = mask.column_runs()
+    pixel = int(x) * mask.size[0] + int(y)
+    at = np.searchsorted(columns * mask.size[0] + tops, pixel, side="right") - 1
+    _, labels = _labels(columns, tops, bottoms, mask.size[0], corners=corners)
+    runs = labels == labels[at]
+    return Mask.from_column_runs(columns[runs], tops[runs], bottoms[runs], mask.size)
+
+
 def part_count(mask: Mask) -> int:
     """How many 8-connected parts a mask has."""
     return _labels(*mask.column_runs(), mask.size[0], corners=True)[0]

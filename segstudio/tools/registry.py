@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from segstudio.tools.brush_tool import BrushTool
 from segstudio.tools.contract import Tool
 from segstudio.tools.eraser_tool import EraserTool
+from segstudio.tools.fill_tool import FillTool
+from segstudio.tools.lasso_tool import LassoTool
 from segstudio.tools.pick_tool import PickTool
 from segstudio.tools.prompt_tool import BoxTool, PromptTool
 from segstudio.tools.select_tool import SelectTool
+from segstudio.tools.superpixel_brush_tool import SuperpixelBrushTool
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,30 @@ TOOLS: tuple[ToolRow, ...] = (
         icon="eraser",
         hint="Drag to remove; Shift draws a straight line; [ and ] size it.",
         make=EraserTool,
+    ),
+    ToolRow(
+        key="superpixel",
+        title="Superpixel brush",
+        shortcut="S",
+        icon="superpixel",
+        hint="Drag to paint whole superpixels, with Ctrl to remove; Alt+wheel: their size.",
+        make=SuperpixelBrushTool,
+    ),
+    ToolRow(
+        key="lasso",
+        title="Lasso",
+        shortcut="Shift+L",
+        icon="lasso",
+        hint="Draw around an area to add it, with Ctrl to remove it.",
+        make=LassoTool,
+    ),
+    ToolRow(
+        key="fill",
+        title="Fill",
+        shortcut="Q",
+        icon="fill",
+        hint="Click an enclosed area to add it; with Ctrl, a part of a mask to remove it.",
+        make=FillTool,
     ),
 )
 

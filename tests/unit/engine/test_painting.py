@@ -14,7 +14,7 @@ from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageState
 from segstudio.core.mask import Mask
 from segstudio.engine.image_session import ImageSession
-from segstudio.engine.painting import PaintedStroke, PaintTarget, paint, painted
+from segstudio.engine.painting import PaintedStroke, PaintTarget, fill, paint, painted
 from segstudio.store.project import NewImage, ProjectStore
 
 SIZE = (20, 30)
@@ -129,6 +129,59 @@ def test_what_changes_nothing_is_no_step(session: ImageSession) -> None:
     stroke(session, PaintTarget([one]), add=box(2, 2, 4, 4), text="In vain")
     stroke(session, PaintTarget([one]), remove=box(12, 2, 14, 4), text="In vain")
     assert session.history.undo == "Paint"
+
+
+def frame(x0: int, y0: int, x1: int, y1: int) -> Mask:
+    return box(x0, y0, x1, y1).subtract(box(x0 + 1, y0 + 1, x1 - 1, y1 - 1))
+
+
+def filled(session: ImageSession, target: PaintTarget, x: float, y: float) -> None:
+    fill(session, (x, y), target, session.categories[0].id, adds=True)
+
+
+def test_a_hole_of_the_selected_one_is_filled(session: ImageSession) -> None:
+    one = made(session, frame(2, 2, 10, 10))
+    filled(session, PaintTarget([one]), 5, 5)
+    assert masks(session) == {one: box(2, 2, 10, 10)} and session.history.undo == "Fill"
+    session.undo()
+    assert masks(session) == {one: frame(2, 2, 10, 10)}
+
+
+def test_a_gap_between_annotations_is_filled_and_only_the_gap(session: ImageSession) -> None:
+    made(session, box(0, 8, 30, 9))
+    inner = made(session, box(4, 2, 6, 4))
+    target = PaintTarget()
+    filled(session, target, 20, 3)
+    new = session.annotations[-1]
+    assert new.mask == box(0, 0, 30, 8).subtract(box(4, 2, 6, 4)) and new.tool == "fill"
+    assert target.selected == {new.id}
+    filled(session, target, 4.5, 2.5)
+    assert session.annotations[-1].mask == box(0, 0, 30, 8), "on another one: the hole it is in"
+    assert masks(session)[inner] == box(4, 2, 6, 4)
+
+
+def test_what_nothing_encloses_is_not_filled(session: ImageSession) -> None:
+    one = made(session, frame(2, 2, 10, 10))
+    with pytest.raises(BadInputError, match="encloses"):
+        filled(session, PaintTarget([one]), 15, 15)
+    with pytest.raises(BadInputError, match="encloses"):
+        filled(session, PaintTarget(hidden=[one]), 5, 5)
+    with pytest.raises(BadInputError, match="select"):
+        filled(session, PaintTarget(), 2, 2)
+    filled(session, PaintTarget([one]), 2, 2)
+    assert session.history.undo == "Paint", "there is nothing to fill on the mask itself"
+
+
+def test_a_part_is_taken_away(session: ImageSession) -> None:
+    one = made(session, box(0, 0, 3, 3).union(box(10, 0, 13, 3)))
+    two = made(session, box(10, 0, 20, 3))
+    for target in (PaintTarget([one]), PaintTarget(hidden=[two])):
+        assert fill(session, (11.5, 1.5), target, 1, adds=False) is not None
+        assert masks(session) == {one: box(0, 0, 3, 3), two: box(10, 0, 20, 3)}
+        session.undo()
+    fill(session, (11.5, 1.5), PaintTarget(), 1, adds=False)
+    assert set(masks(session)) == {one}, "the front one, of which nothing is left"
+    assert fill(session, (25, 15), PaintTarget(), 1, adds=False) is None
 
 
 arrays = st.integers(0, 2**32 - 1).map(
