@@ -15,8 +15,11 @@ from segstudio.core.image import ImageState
 from segstudio.core.mask import Mask
 from segstudio.core.prompt import Candidate, Prompt
 from segstudio.engine.category_choice import check_category, new_category, with_key_moved
+from segstudio.engine.depth import at_depth, step_behind
 from segstudio.engine.edited_image import EditedImage, Snapshot
 from segstudio.engine.mask_change import MaskChange, rows_of
+from segstudio.engine.partition import SETTING
+from segstudio.engine.pixel_rights import with_rights
 from segstudio.engine.refining import Refinement
 
 _STATE_TEXTS = {
@@ -36,6 +39,9 @@ class ImageSession(EditedImage):
     Locked annotations stay as they are: an edit of several leaves them out, an edit of none but
     locked ones is refused with BadInputError. Locking and unlocking are edits like others, so
     undoing leads through the unlocked state before it reaches what was done before the lock.
+    A locked annotation's pixels are added to no other one, and in partition mode annotations share
+    the image without gaps and overlaps (`pixel_rights.with_rights`); deleting leaves its pixels
+    unlabelled.
     """
 
     # -- annotations ----------------------------------------------------------------------------
@@ -55,7 +61,9 @@ class ImageSession(EditedImage):
         """Make annotations of the candidates, in front of all others, as one undo step.
 
         An image that was to do becomes labelled in the same step. `seconds` is what a person spent
-        on all of them together. Raises BadInputError for masks that are empty or of another size.
+        on all of them together. A mask that lies wholly under locked annotations is left out.
+        Raises BadInputError where that leaves none, and for masks that are empty or of another
+        size.
         """
         with self._lock:
             self.snapshot.category(category_id)
@@ -82,9 +90,11 @@ class ImageSession(EditedImage):
                 )
                 for step, candidate in enumerate(candidates, start=1)
             )
-            text = "Accept mask" if len(made) == 1 else f"Accept {len(made)} masks"
+            before, after = self._with_rights((), made, now)
+            kept = sum(row.z_order > top for row in after)
+            text = "Accept mask" if kept == 1 else f"Accept {kept} masks"
             labelled = self.image.state is ImageState.TODO
-            return self._commit(text, (), made, ImageState.LABELLED if labelled else None)
+            return self._commit(text, before, after, ImageState.LABELLED if labelled else None)
 
     def delete(self, ids: Iterable[int]) -> Edit | None:
         """Delete annotations; with the last one, a labelled or reviewed image is to do again."""
@@ -114,17 +124,20 @@ class ImageSession(EditedImage):
 
         A `refinement` says which model made the mask from the old one: its key, prompt (whose prior
         is the old mask) and scores become the annotation's, and the stage is assisted, as a person
-        led it; `tool` goes on to say what made the annotation in the first place.
+        led it; `tool` goes on to say what made the annotation in the first place. Raises
+        BadInputError where all that it would add is locked.
         """
         with self._lock:
             (old,) = self.snapshot.changeable([annotation_id])
             _check_masks([mask], self.image.size)
             if old.mask == mask:
                 return None
-            new = replace(old, mask=mask, updated_at=time.time())
+            now = time.time()
+            new = replace(old, mask=mask, updated_at=now)
             if refinement is not None:
                 new = refinement.noted(new)
-            return self._commit("Refine mask" if refinement else "Change mask", (old,), (new,))
+            before, after = self._with_rights((old,), (new,), now)
+            return self._commit("Refine mask" if refinement else "Change mask", before, after)
 
     def change(self, plan: Callable[[Snapshot], MaskChange | None]) -> Edit | None:
         """Change masks as `plan` wants it after a look at the image; None where it wants nothing.
@@ -144,10 +157,11 @@ class ImageSession(EditedImage):
             sized = [*masks.values(), *(row.mask for row in change.made)]
             if any(mask.size != self.image.size for mask in sized):
                 raise BadInputError("A mask is of another size than the image; open it again.")
-            new_id = self._store.new_annotation_id
-            before, after = rows_of(change, self.annotations, self.image.id, new_id, time.time())
+            new_id, now = self._store.new_annotation_id, time.time()
+            before, after = rows_of(change, self.annotations, self.image.id, new_id, now)
             if not before and not after:
                 return None
+            before, after = self._with_rights(before, after, now)
             left = len(self.annotations) - len(before) + len(after)
             return self._commit(change.text, before, after, _state_with(left, self.image.state))
 
@@ -167,6 +181,22 @@ class ImageSession(EditedImage):
             new = tuple(replace(row, z_order=first + step) for step, row in enumerate(moved))
             return self._commit("Bring to front" if to_front else "Send to back", moved, new)
 
+    def put_at_depth(self, ids: Iterable[int], behind: int) -> Edit | None:
+        """Put annotations right in front of so many of the others; None where they are there."""
+        with self._lock:
+            moved = {row.id for row in self.snapshot.changeable(ids)}
+            before, after = at_depth(self.annotations, moved, behind)
+            return self._commit("Change the order", before, after) if before else None
+
+    def step_in_depth(self, ids: Iterable[int], forward: bool) -> Edit | None:
+        """Bring annotations one step forward or backward; None where they cannot go further."""
+        with self._lock:
+            moved = {row.id for row in self.snapshot.changeable(ids)}
+            behind = step_behind(self.annotations, moved, forward=forward)
+            before, after = at_depth(self.annotations, moved, behind)
+            text = "Bring forward" if forward else "Send backward"
+            return self._commit(text, before, after) if before else None
+
     def set_locked(self, ids: Iterable[int], locked: bool) -> Edit | None:
         """Lock annotations or unlock them; None where they all are so already."""
         with self._lock:
@@ -183,6 +213,13 @@ class ImageSession(EditedImage):
             if self.image.state is state:
                 return None
             return self._commit(_STATE_TEXTS[state], (), (), state)
+
+    def _with_rights(
+        self, before: tuple[Annotation, ...], after: tuple[Annotation, ...], now: float
+    ) -> tuple[tuple[Annotation, ...], tuple[Annotation, ...]]:
+        """The gate that every change of masks goes through: locks, and the project's partition."""
+        partition = self._store.setting(SETTING, False) is True
+        return with_rights(self.annotations, before, after, partition=partition, now=now)
 
     # -- categories -----------------------------------------------------------------------------
 
