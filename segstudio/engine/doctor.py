@@ -31,6 +31,7 @@ PACKAGES = (
     "Pillow",
     "opencv-python-headless",
     "scikit-image",
+    "numba",
     "scipy",
     "SQLAlchemy",
     "filelock",
@@ -46,8 +47,11 @@ PACKAGES = (
     "segment-anything",
     "openvino",
 )
-# Those of them that some systems have no package of.
-_OPTIONAL = {"openvino": "images are encoded by torch, which takes about twice the time"}
+# Those of them that SegStudio runs without.
+_OPTIONAL = {
+    "openvino": "images are encoded by torch, which takes about twice the time",
+    "numba": "superpixels are made by scikit-image, which takes about twenty times the time",
+}
 LOW_DISK_BYTES = 2 * 10**9
 
 __all__ = ["Finding", "Level", "examine", "missing_packages", "missing_qt_libraries"]

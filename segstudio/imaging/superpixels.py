@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from skimage.segmentation import slic as skimage_slic
@@ -9,16 +13,20 @@ from skimage.segmentation import slic as skimage_slic
 from segstudio.core.image import Rgb8
 from segstudio.core.progress import CancelToken
 
+Labels = npt.NDArray[np.int32]
+
+_LOG = logging.getLogger(__name__)
+
 
 def slic(
     image: Rgb8, segments: int, compactness: float = 10.0, *, cancel: CancelToken | None = None
-) -> npt.NDArray[np.int32]:
+) -> Labels:
     """Label map (H, W) int32 of about `segments` connected superpixels, numbered 0, 1, ... n - 1.
 
     `image` is (H, W, 3) uint8 RGB; distances are taken in CIELAB. `compactness` weighs space
-    against colour. Where there are no fewer segments than pixels, each pixel is one.
-    Raises ValueError for segments < 1, a compactness that is not positive, or an empty image, and
-    Cancelled when `cancel` is set.
+    against colour. Where there are no fewer segments than pixels, each pixel is one. The first
+    call on a machine compiles for some seconds. Raises ValueError for segments < 1, a compactness
+    that is not positive, or an empty image, and Cancelled when `cancel` is set.
     """
     height, width = image.shape[:2]
     if segments < 1 or compactness <= 0 or height * width == 0:
@@ -27,8 +35,18 @@ def slic(
         return np.arange(height * width, dtype=np.int32).reshape(height, width)
     if segments == 1:
         return np.zeros((height, width), dtype=np.int32)
-    if cancel is not None:
-        cancel.check()
+    token = cancel or CancelToken()
+    token.check()
+    return _implementation()(image, segments, compactness, token)
+
+
+def compile_slic() -> None:
+    """Do now what the first call of `slic` would do for some seconds; nothing the second time."""
+    slic(np.zeros((8, 8, 3), np.uint8), 4)
+
+
+def reference_slic(image: Rgb8, segments: int, compactness: float, _: CancelToken) -> Labels:
+    """The same by scikit-image: where numba does not run, and what tests compare with."""
     labels = skimage_slic(
         image,
         n_segments=segments,
@@ -40,7 +58,18 @@ def slic(
     return contiguous(labels)
 
 
-def contiguous(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+@functools.cache
+def _implementation() -> Callable[[Rgb8, int, float, CancelToken], Labels]:
+    try:
+        # numba takes half a second to import, and need not be there.
+        from segstudio.imaging.slic import compiled_slic  # noqa: PLC0415
+    except Exception:
+        _LOG.warning("numba does not run here; superpixels take longer", exc_info=True)
+        return reference_slic
+    return compiled_slic
+
+
+def contiguous(labels: npt.NDArray[np.integer]) -> Labels:
     """The same regions numbered 0, 1, ... without gaps, in the order of their old labels."""
     flat = labels.ravel()
     used = np.zeros(int(flat.max()) + 1, dtype=bool)
