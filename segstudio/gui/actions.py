@@ -14,7 +14,7 @@ from PySide6.QtCore import QT_TRANSLATE_NOOP
 
 from segstudio.tools.registry import TOOLS
 
-MENUS = ("&File", "&Edit", "&View", "&Image", "&Mask", "M&odel", "&Help")
+MENUS = ("&File", "&Edit", "&View", "&Image", "&Mask", "&Shape", "M&odel", "&Help")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def _text(text: str) -> str:
     return str(QT_TRANSLATE_NOOP("Actions", text))
 
 
-_FILE, _EDIT, _VIEW, _IMAGE, _MASK, _MODEL, _HELP = MENUS
+_FILE, _EDIT, _VIEW, _IMAGE, _MASK, _SHAPE, _MODEL, _HELP = MENUS
 
 ACTIONS: tuple[ActionRow, ...] = (
     _row("file.open_folder", _text("Open folder…"), "project.choose_folder", "Ctrl+O",
@@ -133,6 +133,34 @@ ACTIONS: tuple[ActionRow, ...] = (
     _row("mask.front", _text("Bring to front"), "annotations.bring_to_front", "Ctrl+]",
          menu=_MASK),
     _row("mask.back", _text("Send to back"), "annotations.send_to_back", "Ctrl+[", menu=_MASK),
+    _row("mask.forward", _text("Bring forward"), "operations.bring_forward", "Ctrl+Up",
+         menu=_MASK),
+    _row("mask.backward", _text("Send backward"), "operations.send_backward", "Ctrl+Down",
+         menu=_MASK),
+    _row("mask.union", _text("Unite"), "operations.unite", "U", menu=_SHAPE, icon="unite"),
+    _row("mask.subtract", _text("Subtract from the first"), "operations.subtract", "Shift+U",
+         menu=_SHAPE, icon="subtract"),
+    _row("mask.intersect", _text("Intersect"), "operations.intersect", "I", menu=_SHAPE,
+         icon="intersect"),
+    _row("mask.split", _text("Split into parts"), "operations.split", "Ctrl+U", menu=_SHAPE,
+         ends_group=True),
+    _row("mask.fill_holes", _text("Fill holes"), "operations.fill_holes", "O", menu=_SHAPE,
+         icon="fill-holes"),
+    _row("mask.remove_crumbs", _text("Remove crumbs…"), "tuning.open", "Shift+O", menu=_SHAPE,
+         icon="remove-crumbs", argument="crumbs", ends_group=True),
+    _row("mask.grow", _text("Grow…"), "tuning.open", "W", menu=_SHAPE, argument="grow"),
+    _row("mask.shrink", _text("Shrink…"), "tuning.open", "Shift+W", menu=_SHAPE,
+         argument="shrink"),
+    _row("mask.smooth", _text("Smooth…"), "tuning.open", "M", menu=_SHAPE, argument="smooth"),
+    _row("mask.open", _text("Open: remove what is thin…"), "tuning.open", menu=_SHAPE,
+         argument="open"),
+    _row("mask.close", _text("Close: fill what is narrow…"), "tuning.open", menu=_SHAPE,
+         argument="close"),
+    _row("mask.snap", _text("Snap to superpixels"), "operations.snap_to_superpixels", "Shift+S",
+         menu=_SHAPE, icon="superpixel", ends_group=True),
+    _row("mask.duplicate", _text("Duplicate"), "operations.duplicate", "Ctrl+D", menu=_SHAPE),
+    _row("mask.copy_to_next", _text("Copy to the next image"), "operations.copy_to_next",
+         "Ctrl+Shift+D", menu=_SHAPE),
     _row("model.in_view", _text("Prompt in view"), "in_view.toggle", "Shift+C", menu=_MODEL,
          checkable=True, ends_group=True),
     _row("model.get", _text("Get MobileSAM (39 MB)"), "model.get", argument="mobile_sam",

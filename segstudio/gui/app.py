@@ -26,6 +26,7 @@ from segstudio.engine.everything_results import ResultsStore
 from segstudio.engine.jobs import JobRunner
 from segstudio.engine.model_loading import load_prompt_model
 from segstudio.engine.prompt_session import PromptSession
+from segstudio.engine.superpixel_cache import SuperpixelCache
 from segstudio.gui.action_set import ActionSet
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desk_set import DeskSet
@@ -35,11 +36,13 @@ from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
+from segstudio.gui.desks.operations import OperationsDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.tools import ToolDesk
+from segstudio.gui.desks.tuning import TuningDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
 from segstudio.gui.job_bridge import JobBridge
@@ -56,6 +59,7 @@ MEGABYTE = 1 << 20
 # A thread that computes keeps Python's lock that long while the hand waits for it: painting takes
 # the lock again after every call into Qt, so Python's own 5 ms add up to several frames.
 SWITCH_S = 0.001
+SUPERPIXEL_BYTES = 256 * MEGABYTE, 1024 * MEGABYTE  # in memory and on disk
 REST_MS = 60_000  # how often one looks whether the model may be unloaded
 
 
@@ -72,6 +76,7 @@ class Studio(QObject):
             settings.embedding_memory_mb * MEGABYTE,
             settings.embedding_disk_mb * MEGABYTE,
         )
+        self.superpixels = SuperpixelCache(cache_dir() / "superpixels", *SUPERPIXEL_BYTES)
         self.prompts = PromptSession(self.runner, self.cache, self._load_model)
         self.canvas = Canvas()
         self.gallery = GalleryPanel(
@@ -114,6 +119,8 @@ class Studio(QObject):
             ),
             annotations=AnnotationDesk(self.workspace),
             locks=LockDesk(self.workspace),
+            operations=OperationsDesk(self.workspace, project, self.superpixels),
+            tuning=TuningDesk(self.workspace, prompt, self.canvas),
             view=view,
             window=WindowDesk(self.workspace, self.window),
         )

@@ -10,11 +10,13 @@ from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
+from segstudio.gui.desks.operations import OperationsDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.tools import ToolDesk
+from segstudio.gui.desks.tuning import TuningDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
 
@@ -34,6 +36,8 @@ class DeskSet:
     everything: EverythingDesk
     annotations: AnnotationDesk
     locks: LockDesk
+    operations: OperationsDesk
+    tuning: TuningDesk
     view: ViewDesk
     window: WindowDesk
 

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-_TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
+TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
 
 
 class HoldKeys(QObject):
@@ -50,7 +50,7 @@ class HoldKeys(QObject):
             return False
         if watched.window() is not self._window:
             return False
-        if isinstance(watched, _TYPING):
+        if isinstance(watched, TYPING):
             return kind == QEvent.Type.ShortcutOverride and _is_for_typing(event)
         key = QKeySequence(event.keyCombination()).toString(_PORTABLE)
         if kind == QEvent.Type.KeyPress and key in self._held:

@@ -44,6 +44,7 @@ PRESETS: tuple[KeyPreset, ...] = (
         view__actual="Ctrl+0", view__fit="Ctrl+F", view__masks="T",
         tool__polygon="Ctrl+N", tool__select="Ctrl+J", tool__box="Ctrl+R",
         mask__refine="Ctrl+Shift+R", mask__copy_to_next="Ctrl+Alt+D", edit__delete="Del",
+        mask__split="Alt+U",
     ),
     _preset(
         "isat", _text("Like ISAT"),
@@ -52,14 +53,15 @@ PRESETS: tuple[KeyPreset, ...] = (
         image__previous="A, Left", view__fit="F", view__masks="V", mask__front="T",
         mask__back="B", mask__duplicate="Ctrl+C", mask__union="Ctrl+A", mask__subtract="Ctrl+D",
         mask__intersect="Ctrl+Q", file__saved="S", tool__select="Shift+E", tool__fill="Shift+Q",
-        tool__superpixel="Shift+S", edit__select_all="Ctrl+Shift+A", file__quit="Ctrl+W",
+        tool__superpixel="Shift+S", mask__grow="Alt+W", mask__snap="Alt+S",
+        edit__select_all="Ctrl+Shift+A", file__quit="Ctrl+W",
     ),
     _preset(
         "napari", _text("Like napari"),
         tool__eraser="1, E", tool__brush="2, P", tool__polygon="3", tool__fill="4, F",
         tool__select="5, L", edit__new_category="M", edit__swap_categories="X",
         view__masks="V", view__fit="Ctrl+R", mask__refine="R", tool__point="Shift+P",
-        edit__redo="Ctrl+Shift+Z",
+        edit__redo="Ctrl+Shift+Z", mask__smooth="Alt+M",
         **{f"edit__category_{digit}": f"Ctrl+{digit}" for digit in range(1, 10)},
     ),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.pointing import Pointing
 from segstudio.gui.dialog_wiring import wire_dialogs
 from segstudio.gui.main_window import MainWindow
+from segstudio.gui.operations_wiring import wire_operations
 from segstudio.gui.picks_wiring import wire_picks
 from segstudio.gui.workspace import Workspace
 
@@ -37,6 +38,7 @@ def wire(
     _wire_status(window, workspace, prompts)
     _wire_actions(workspace, desks, actions)
     wire_picks(window, desks)
+    wire_operations(workspace, actions)
     wire_dialogs(window, workspace, desks, actions)
 
 

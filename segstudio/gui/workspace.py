@@ -127,10 +127,12 @@ class Workspace(QObject):
         make: Callable[[ImageSession], Edit | None],
         then: Callable[[Edit], None] | None = None,
         otherwise: Callable[[], None] | None = None,
+        failed: Callable[[], None] | None = None,
     ) -> None:
         """Make an edit on the store lane; show it when it is written, not before.
 
-        `then` gets the edit once it is shown; `otherwise` is called where there was none to make.
+        `then` gets the edit once it is shown; `otherwise` is called where there was none to make,
+        `failed` where it was refused or could not be written, after that was said.
         """
         session = self.session
         if session is None:
@@ -147,6 +149,36 @@ class Workspace(QObject):
                     then(result[0])
             elif otherwise is not None:
                 otherwise()
+
+        def refused(error: Exception) -> None:
+            self.tell_error(error)
+            if failed is not None:
+                failed()
+
+        self.runner.submit(Lane.STORE, text, work, on_done=done, on_error=refused)
+
+    def edit_image(
+        self,
+        image_id: int,
+        text: str,
+        make: Callable[[ImageSession], Edit | None],
+        then: Callable[[Edit], None] | None = None,
+    ) -> None:
+        """Make an edit of an image that is not open, in its own history."""
+        store = self.store
+        if store is None:
+            return
+
+        def work(_: CancelToken, __: ProgressSink) -> tuple[ImageSession, Edit] | None:
+            session = ImageSession(store, image_id)
+            edit = make(session)
+            return (session, edit) if edit else None
+
+        def done(result: tuple[ImageSession, Edit] | None) -> None:
+            if result is not None and store is self.store:
+                self._apply(*result, {})
+                if then is not None:
+                    then(result[1])
 
         self.runner.submit(Lane.STORE, text, work, on_done=done, on_error=self.tell_error)
 

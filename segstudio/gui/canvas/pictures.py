@@ -115,7 +115,8 @@ class Pictures:
     """The layers of one canvas, the lowest first.
 
     Annotations that are `selected` and the one that the pointer is on (`hovered`); the pick-list;
-    the mask that a click would give (`hover`); the answer to the prompt (`preview`).
+    the mask that a click would give (`hover`); the answer to the prompt (`preview`); what an
+    operation with a number would do (`operation`).
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
@@ -124,7 +125,15 @@ class Pictures:
         self.picks = PictureLayer(changed)
         self.hover = PictureLayer(changed)
         self.preview = PictureLayer(changed)
-        self._all = (self.selected, self.hovered, self.picks, self.hover, self.preview)
+        self.operation = PictureLayer(changed)
+        self._all = (
+            self.selected,
+            self.hovered,
+            self.picks,
+            self.hover,
+            self.preview,
+            self.operation,
+        )
 
     def draw_with(self, draw_later: DrawPicture) -> None:
         """Draw in the background from now on."""
