@@ -137,6 +137,11 @@ class Settings:
     picks_unlabelled_only: bool = _remembered(True, "Only what is not labelled yet")
     picks_fast: bool = _remembered(False, "Everything in the fast mode")
     picks_crop_layers: int = _remembered(0, "Layers of crops in everything", 0, 2)
+    brush_radius: float = _remembered(12.0, "Radius of the brush", 0.5, 1000.0)
+    superpixel_scale: str = _setting(
+        "medium",
+        Option("Scale of the superpixels", choices=("fine", "medium", "coarse"), shown=False),
+    )
     # The last numbers of operations on masks (engine.tuned_operations), in pixels.
     operation_crumbs: int = _remembered(100, "Crumbs are smaller than", 2, 1_000_000)
     operation_grow: int = _remembered(3, "Grow by", 1, 200)

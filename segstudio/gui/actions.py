@@ -111,6 +111,8 @@ ACTIONS: tuple[ActionRow, ...] = (
              icon=tool.icon, toolbar=True, checkable=True, argument=tool.key)
         for tool in TOOLS
     ),
+    _row("brush.smaller", _text("Smaller brush"), "brush.smaller", "[", menu=_MASK),
+    _row("brush.larger", _text("Larger brush"), "brush.larger", "]", menu=_MASK, ends_group=True),
     _row("mask.everything", _text("Everything"), "everything.find", "G", menu=_MASK,
          icon="everything", toolbar=True),
     _row("mask.accept_all", _text("Accept all of everything"), "everything.accept_all", "Shift+G",

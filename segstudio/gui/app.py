@@ -31,16 +31,19 @@ from segstudio.gui.action_set import ActionSet
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.brush import BrushDesk
 from segstudio.gui.desks.everything import EverythingDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.operations import OperationsDesk
+from segstudio.gui.desks.painting import PaintingDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
 from segstudio.gui.desks.strip import StripDesk
+from segstudio.gui.desks.superpixels import SuperpixelDesk
 from segstudio.gui.desks.tools import ToolDesk
 from segstudio.gui.desks.tuning import TuningDesk
 from segstudio.gui.desks.view import ViewDesk
@@ -105,6 +108,7 @@ class Studio(QObject):
         tools = ToolDesk(self.workspace, self.canvas)
         prompt = PromptDesk(self.workspace, self.prompts, self.canvas, tools)
         project = ProjectDesk(self.workspace, self.window)
+        superpixels = SuperpixelDesk(self.workspace, prompt, self.canvas, self.superpixels)
         return DeskSet(
             project=project,
             tools=tools,
@@ -121,6 +125,9 @@ class Studio(QObject):
             locks=LockDesk(self.workspace),
             operations=OperationsDesk(self.workspace, project, self.superpixels),
             tuning=TuningDesk(self.workspace, prompt, self.canvas),
+            painting=PaintingDesk(self.workspace, prompt, self.canvas),
+            brush=BrushDesk(self.workspace, tools, self.canvas, superpixels),
+            superpixels=superpixels,
             view=view,
             window=WindowDesk(self.workspace, self.window),
         )

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segstudio.gui.desks.annotations import AnnotationDesk
+from segstudio.gui.desks.brush import BrushDesk
 from segstudio.gui.desks.everything import EverythingDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.operations import OperationsDesk
+from segstudio.gui.desks.painting import PaintingDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
 from segstudio.gui.desks.strip import StripDesk
+from segstudio.gui.desks.superpixels import SuperpixelDesk
 from segstudio.gui.desks.tools import ToolDesk
 from segstudio.gui.desks.tuning import TuningDesk
 from segstudio.gui.desks.view import ViewDesk
@@ -38,6 +41,9 @@ class DeskSet:
     locks: LockDesk
     operations: OperationsDesk
     tuning: TuningDesk
+    painting: PaintingDesk
+    brush: BrushDesk
+    superpixels: SuperpixelDesk
     view: ViewDesk
     window: WindowDesk
 

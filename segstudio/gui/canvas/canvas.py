@@ -12,6 +12,7 @@ from segstudio.gui.canvas.candidate_strip import NOTCH, WheelSteps
 from segstudio.gui.canvas.layers import MaskLayer
 from segstudio.gui.canvas.marked import MarkedAnnotations
 from segstudio.gui.canvas.overlay import Overlay, paint_marks
+from segstudio.gui.canvas.patch_mark import PatchMark
 from segstudio.gui.canvas.pictures import Pictures
 from segstudio.gui.canvas.pointer import place_under, pointer_event
 from segstudio.gui.canvas.scene import Frame, Scene
@@ -49,6 +50,7 @@ class Canvas(QWidget):
         self.strokes = Strokes(
             self.scene, lambda part: self.update() if part.isNull() else self.update(part)
         )
+        self.mark = PatchMark(lambda part: self.update() if part.isNull() else self.update(part))
         self.sizable = False  # the tool in the hand has a size, which Alt and the wheel change
         self._marked = MarkedAnnotations(self.pictures)
         self._view = View()
@@ -75,6 +77,7 @@ class Canvas(QWidget):
         self.overlay = Overlay(cursor=self.overlay.cursor, ring=self.overlay.ring)
         self.pictures.clear()
         self.strokes.clear()
+        self.mark.show(None)
         self._spin.stop()
         self.refresh()
         self.view_changed.emit(self._view)
@@ -143,6 +146,7 @@ class Canvas(QWidget):
             if self.masks.visible:
                 self.pictures.paint(painter, frame)
             self.strokes.paint(painter, frame, settled=self.scene.settled)
+            self.mark.paint(painter, frame)
             paint_marks(painter, self._view, self.overlay)
         painter.end()
 

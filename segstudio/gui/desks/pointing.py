@@ -74,8 +74,11 @@ class Pointing(QObject):
         scene = self._scene()
         self._tools.take(self._tools.tool.move(event, scene))
         if not self._canvas.hand_mode:
-            self._canvas.setCursor(_SHAPES[self._tools.tool.cursor(event, scene)])
-        busy = self._prompts.prompt or self._tools.picks is not None
+            wanted = self._tools.tool.cursor(event, scene)
+            cross = self._tools.cross if wanted is Cursor.CROSS else None
+            self._canvas.setCursor(_SHAPES[wanted] if cross is None else cross)
+        marked = self._tools.marks_hovered and self._tools.picks is None
+        busy = self._prompts.prompt or not marked
         found = None if busy else self._hits.at(event.x, event.y)
         hovered = found.id if found else None
         if hovered != self._canvas.overlay.hovered:

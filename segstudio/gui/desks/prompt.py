@@ -50,6 +50,7 @@ class PromptDesk(QObject):
     refined = Signal(object)  # Refinement: a mask with a prior is accepted
     model_failed = Signal()  # its weights or its device; said already
     gave_up = Signal()  # Esc where there was nothing to give up here
+    nothing_to_accept = Signal()  # Space without a prompt
 
     def __init__(
         self, workspace: Workspace, session: PromptSession, canvas: Canvas, tools: ToolDesk
@@ -226,6 +227,7 @@ class PromptDesk(QObject):
         """Accept the shown mask, into the chosen category or as what an annotation is refined to;
         before the answer: as soon as it is there."""
         if not self.prompt:
+            self.nothing_to_accept.emit()
             return
         if self.answer is None or self.answer.prompt != self.prompt:
             self._accept_when_answered = True

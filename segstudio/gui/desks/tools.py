@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QCursor
 
 from segstudio.core.mask import Box
 from segstudio.gui.canvas.canvas import Canvas
@@ -36,6 +37,8 @@ class ToolDesk(QObject):
         self.picks: PicksInSight | None = None
         self.superpixels: SuperpixelsInSight | None = None
         self.brush_radius = 12.0  # image pixels
+        self.cross: QCursor | None = None  # stands for the system's, where that is too large
+        self.marks_hovered = True  # the annotation under the pointer; not while painting
         self._takers: list[tuple[Any, Callable[[Any], None]]] = []
         self.takes(Select, self._select)
 
