@@ -44,3 +44,30 @@ class HistoryState:
 
     undo: str | None = None
     redo: str | None = None
+
+
+@dataclass(frozen=True)
+class HistoryStep:
+    """One edit in an image's history, as it is listed.
+
+    `sequence` counts the edits of the image from 1; steps that were dropped leave gaps. `made_at`
+    is in seconds since 1970, `user` whose login made it.
+    """
+
+    sequence: int
+    text: str
+    made_at: float
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """The steps that one can go to, oldest first, and where one stands.
+
+    Steps up to the sequence `at` are done, later ones are undone; 0 is before the first. `total`
+    counts all of them, also where `steps` are only the later ones.
+    """
+
+    steps: tuple[HistoryStep, ...] = ()
+    at: int = 0
+    total: int = 0

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
-from segstudio.core.changes import Edit, HistoryState, Records
+from segstudio.core.changes import Edit, HistoryLine, HistoryState, Records
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageRecord, ImageState
 from segstudio.store.project import ProjectStore
@@ -125,6 +125,19 @@ class EditedImage:
         """Redo the edit undone last; the change that was made, or None."""
         with self._lock:
             return self._follow(self._store.redo(self.image.id))
+
+    def go_to(self, sequence: int) -> Edit | None:
+        """Go back or forward to a step of the history; 0 is before the first.
+
+        What changed all in all, or None where one stands there already. Raises BadInputError for
+        a step that is no longer in the history.
+        """
+        with self._lock:
+            return self._follow(self._store.go_to(self.image.id, sequence))
+
+    def history_line(self, after: int = 0) -> HistoryLine:
+        """The steps past the sequence `after` and where one stands, read from the project file."""
+        return self._store.history_line(self.image.id, after)
 
     # -- inside, with the lock held ---------------------------------------------------------------
 

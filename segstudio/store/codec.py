@@ -203,7 +203,11 @@ def _without_bytes(row: Row) -> Row:
 
 def records_from_json(text: str) -> Records:
     """The inverse of `records_json`."""
-    data = json.loads(text)
+    return records_from_rows(json.loads(text))
+
+
+def records_from_rows(data: Mapping[str, Any]) -> Records:
+    """Records of the JSON object that `records_json` writes, once it is read."""
     return Records(
         annotations=tuple(annotation_record(row) for row in data["annotations"]),
         categories=tuple(category_record(row) for row in data["categories"]),

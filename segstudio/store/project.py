@@ -11,9 +11,9 @@ from typing import Any, Self
 from sqlalchemy import Connection, Table, func, insert, select, update
 
 from segstudio.core.changes import Edit, HistoryState
-from segstudio.core.errors import StorageError
+from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.image import ImageRecord
-from segstudio.store import applying, codec, ledger, meta_values, opening, places
+from segstudio.store import applying, codec, ledger, meta_values, opening, places, travel
 from segstudio.store.codec import NewImage, RunRecord
 from segstudio.store.ledger import EditState
 from segstudio.store.lock import user_name
@@ -132,6 +132,34 @@ class ProjectStore(ProjectReading):
                     edit = edit.inverted()
                 applying.apply(connection, edit)
                 now = ledger.mark(connection, row["id"], becomes)
+            self.last_commit_at = now
+            return edit
+
+    def go_to(self, image_id: int, sequence: int) -> Edit | None:
+        """Undo or redo an image's edits until the step `sequence` is the last one done (0: none).
+
+        One transaction, and one change of the records, however many steps lie between. Returns
+        what changed all in all, or None where one stands there already. Raises BadInputError for
+        a step that was dropped or never was, StorageError where the records no longer fit.
+        """
+        with self._lock:
+            with self._writing() as connection:
+                here = ledger.position(connection, image_id)
+                if sequence and not ledger.is_living(connection, image_id, sequence):
+                    raise BadInputError(
+                        "That step is no longer in the history: other work took its place."
+                    )
+                if sequence == here:
+                    return None
+                back = sequence < here
+                span = (sequence, here) if back else (here, sequence)
+                was = EditState.DONE if back else EditState.UNDONE
+                steps = ledger.between(connection, image_id, *span, was)
+                text = "Go back" if back else "Go forward"
+                edit = travel.composed(text, image_id, steps, inverted=back)
+                applying.apply(connection, edit)
+                becomes = EditState.UNDONE if back else EditState.DONE
+                now = ledger.mark_between(connection, image_id, *span, becomes)
             self.last_commit_at = now
             return edit
 
