@@ -12,8 +12,12 @@ from segstudio.core.mask import Mask
 Floats = npt.NDArray[np.float64]
 
 
-def polygon_mask(rings: Sequence[npt.ArrayLike], size: tuple[int, int]) -> Mask:
+def polygon_mask(
+    rings: Sequence[npt.ArrayLike], size: tuple[int, int], columns: tuple[int, int] | None = None
+) -> Mask:
     """The pixels of an image of `size` (H, W) whose centres lie inside the rings.
+
+    With `columns`, only those of this half-open range, at the cost of the edges that lead there.
 
     Each ring is (N, 2) xy in image pixels, closed by joining its last vertex to its first; it may
     reach beyond the image. Inside is what the rings wind around (the non-zero rule, all of them
@@ -23,9 +27,10 @@ def polygon_mask(rings: Sequence[npt.ArrayLike], size: tuple[int, int]) -> Mask:
     """
     edges = [_edges(np.asarray(ring, dtype=np.float64).reshape(-1, 2)) for ring in rings]
     height, width = size
+    low, high = (0, width) if columns is None else np.clip(columns, 0, width).tolist()
     left, right, turn = _ordered(np.concatenate(edges) if edges else np.empty((0, 2, 2)))
-    first = np.clip(np.ceil(left[:, 0] - 0.5), 0, width).astype(np.int64)
-    last = np.clip(np.ceil(right[:, 0] - 0.5), 0, width).astype(np.int64)
+    first = np.clip(np.ceil(left[:, 0] - 0.5), low, max(low, high)).astype(np.int64)
+    last = np.clip(np.ceil(right[:, 0] - 0.5), low, max(low, high)).astype(np.int64)
     counts = last - first
     edge = np.repeat(np.arange(len(left)), counts)
     column = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]

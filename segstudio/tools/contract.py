@@ -224,7 +224,7 @@ class Painted:
 
 @dataclass(frozen=True)
 class PaintingDropped:
-    """The stroke was given up: show none, and no line."""
+    """The stroke that `Painting` showed was given up: show none."""
 
 
 @dataclass(frozen=True)

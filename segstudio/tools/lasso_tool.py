@@ -13,7 +13,6 @@ from segstudio.tools.contract import (
     Nothing,
     OutlineShown,
     Painted,
-    PaintingDropped,
     Point,
     PointerEvent,
     Scene,
@@ -64,14 +63,14 @@ class LassoTool:
         self._drag = None
         mask = polygon_mask([drag.line], drag.size)
         if not mask.area:
-            return PaintingDropped()
+            return OutlineShown()
         if drag.adds:
             return Painted(add=mask, text="Lasso", start=drag.line[0])
         return Painted(remove=mask, text="Erase with lasso", start=drag.line[0])
 
     def cancel(self) -> ToolResult:
         dragging, self._drag = self._drag, None
-        return PaintingDropped() if dragging else Nothing()
+        return OutlineShown() if dragging else Nothing()
 
     def cursor(self, event: PointerEvent, scene: Scene) -> Cursor:  # noqa: ARG002
         return Cursor.ARROW if scene.image_size is None else Cursor.CROSS

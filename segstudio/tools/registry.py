@@ -11,6 +11,7 @@ from segstudio.tools.eraser_tool import EraserTool
 from segstudio.tools.fill_tool import FillTool
 from segstudio.tools.lasso_tool import LassoTool
 from segstudio.tools.pick_tool import PickTool
+from segstudio.tools.polygon_tool import PolygonTool
 from segstudio.tools.prompt_tool import BoxTool, PromptTool
 from segstudio.tools.select_tool import SelectTool
 from segstudio.tools.superpixel_brush_tool import SuperpixelBrushTool
@@ -88,6 +89,14 @@ TOOLS: tuple[ToolRow, ...] = (
         icon="superpixel",
         hint="Drag to paint whole superpixels, with Ctrl to remove; Alt+wheel: their size.",
         make=SuperpixelBrushTool,
+    ),
+    ToolRow(
+        key="polygon",
+        title="Polygon",
+        shortcut="L",
+        icon="polygon",
+        hint="Click corner by corner, with Ctrl to cut out; drag corners of the selected mask.",
+        make=PolygonTool,
     ),
     ToolRow(
         key="lasso",
