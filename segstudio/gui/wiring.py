@@ -18,6 +18,7 @@ from segstudio.gui.desks.pointing import Pointing
 from segstudio.gui.dialog_wiring import wire_dialogs
 from segstudio.gui.main_window import MainWindow
 from segstudio.gui.operations_wiring import wire_operations
+from segstudio.gui.painting_wiring import wire_painting
 from segstudio.gui.picks_wiring import wire_picks
 from segstudio.gui.workspace import Workspace
 
@@ -38,6 +39,7 @@ def wire(
     _wire_status(window, workspace, prompts)
     _wire_actions(workspace, desks, actions)
     wire_picks(window, desks)
+    wire_painting(workspace, desks)
     wire_operations(workspace, actions)
     wire_dialogs(window, workspace, desks, actions)
 

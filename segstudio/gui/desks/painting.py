@@ -67,7 +67,6 @@ class PaintingDesk(QObject):
         prompts.gave_up.connect(self.end)
         prompts.nothing_to_accept.connect(self._done)
         workspace.selection_changed.connect(self._selected)
-        workspace.image_changed.connect(self._image_changed)
         workspace.project_changed.connect(self._unwritten.clear)
 
     def _tool_changed(self, key: str) -> None:
@@ -270,8 +269,8 @@ class PaintingDesk(QObject):
             for write in self._unwritten.pop(session.image.id, []):
                 self._write(write)
 
-    def _image_changed(self) -> None:
-        """Strokes on this image that were not written are in sight again."""
+    def follow_image(self) -> None:
+        """Another image is shown: strokes on it that were not written are in sight again."""
         self._drawing = None
         self.end()
         for write in self._kept():

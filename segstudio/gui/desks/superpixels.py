@@ -34,8 +34,7 @@ class SuperpixelDesk(QObject):
         tools.takes(PointAtSuperpixel, lambda result: self._point(result.number))
         tools.takes(Painting, lambda _: self._mark(None))
         tools.takes(Painted | PaintingDropped, lambda _: self._look())
-        tools.tool_changed.connect(lambda _: self._follow())
-        workspace.image_changed.connect(self._follow)
+        tools.tool_changed.connect(lambda _: self.follow())
         canvas.pointed_at.connect(self._pointer)
 
     @property
@@ -56,11 +55,11 @@ class SuperpixelDesk(QObject):
                 Scale.COARSE: self.tr("Superpixels: coarse"),
             }[self.scale]
         )
-        self._follow()
+        self.follow()
 
     # -- maps -----------------------------------------------------------------------------------
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Another tool, image or scale."""
         wanted = self._tools.tool_key == TOOL
         self._maps.open(self._workspace.pixels)
