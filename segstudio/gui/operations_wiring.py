@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from segstudio.gui.action_set import ActionSet
+from segstudio.gui.desk_set import DeskSet
+from segstudio.gui.main_window import MainWindow
 from segstudio.gui.workspace import Workspace
 
 SEVERAL = ("mask.union", "mask.subtract", "mask.intersect")
@@ -23,8 +25,10 @@ ANY = (
 )
 
 
-def wire_operations(workspace: Workspace, actions: ActionSet) -> None:
-    """Grey out what the selection is too small for."""
+def wire_operations(
+    window: MainWindow, workspace: Workspace, desks: DeskSet, actions: ActionSet
+) -> None:
+    """Grey out what the selection is too small for; rows dragged in the list change the depth."""
 
     def follow_selection() -> None:
         count = len(workspace.selected)
@@ -32,5 +36,6 @@ def wire_operations(workspace: Workspace, actions: ActionSet) -> None:
             for name in names:
                 actions.actions[name].setEnabled(count >= least)
 
+    window.annotations.model.moved.connect(desks.operations.put_at_depth)
     workspace.selection_changed.connect(follow_selection)
     follow_selection()

@@ -40,7 +40,7 @@ def wire(
     _wire_actions(workspace, desks, actions)
     wire_picks(window, desks)
     wire_painting(workspace, desks)
-    wire_operations(workspace, actions)
+    wire_operations(window, workspace, desks, actions)
     wire_dialogs(window, workspace, desks, actions)
 
 

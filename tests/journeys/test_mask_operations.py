@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 from skimage.draw import disk
 
@@ -26,6 +26,7 @@ from segstudio.engine.project_session import open_path
 from segstudio.engine.superpixel_cache import Scale
 from segstudio.gui.app import Studio
 from segstudio.gui.demo_hand import Hand
+from segstudio.gui.panels.annotations import NAME, AnnotationList
 from segstudio.imaging.mask_parts import holes_filled
 from segstudio.imaging.morphology import grown, shrunk
 from segstudio.imaging.sample_photos import write_sample_photos
@@ -232,7 +233,7 @@ def test_the_slider_removes_crumbs_of_the_selection_as_it_changes(hand: Hand) ->
     at_30 = next(place for place in range(240) if _slid(hand, place) >= 15)
     assert strip.slider.value() == at_30
     hand.settle()
-    assert strip.effect.text() == f"1 crumbs · −{disc(30, 300, 2).area} px"
+    assert strip.effect.text() == f"1 crumb · −{disc(30, 300, 2).area} px"
     hand.canvas.setFocus()
     pressed(hand, "Return")
     assert masks(hand)[DUST] == MASKS[DUST].subtract(disc(30, 300, 2))
@@ -301,11 +302,10 @@ def test_superpixels_trim_a_mask_to_their_borders(hand: Hand) -> None:
     hand.settle()
     image = hand.workspace.pixels
     assert image is not None
-    scale = hand.studio.desks.operations.superpixel_scale()
+    scale = Scale(hand.workspace.settings.superpixel_scale)
     labels = hand.studio.superpixels.map(image, scale).crop((0, 0, *SIZE))
     inside = masks(hand)[HEAD].to_array()
     chosen = np.unique(labels[inside])
-    assert scale in Scale
     assert np.array_equal(np.isin(labels, chosen), inside)
     assert masks(hand)[HEAD].iou(MASKS[HEAD]) > 0.6
 
@@ -329,6 +329,34 @@ def test_copies_go_to_the_next_image_which_is_not_opened(hand: Hand, project: Pa
     assert hand.workspace.image_counts[3] == 0
     pressed(hand, "Ctrl+Z")
     assert masks(hand) == {}
+
+
+def test_rows_dragged_in_the_list_lie_at_that_depth_after_one_step(hand: Hand) -> None:
+    panel = hand.window.annotations
+    view = panel.findChild(AnnotationList)
+    assert view is not None
+    assert [row.id for row in panel.model.rows] == [DUST, RING, SUIT, HEAD]
+    dragged = panel.model.mimeData([panel.model.index(row, NAME) for row in (3, 1)])
+    top = view.visualRect(panel.model.index(0, NAME))
+    move, left, none = (
+        Qt.DropAction.MoveAction,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    over = QDragMoveEvent(top.topLeft(), move, dragged, left, none)
+    QApplication.sendEvent(
+        view.viewport(), QDragEnterEvent(top.topLeft(), move, dragged, left, none)
+    )
+    QApplication.sendEvent(view.viewport(), over)
+    assert over.isAccepted()
+    QApplication.sendEvent(
+        view.viewport(), QDropEvent(QPointF(top.topLeft()), move, dragged, left, none)
+    )
+    hand.settle()
+    assert [row.id for row in panel.model.rows] == [RING, HEAD, DUST, SUIT]
+    assert hand.workspace.history.undo == "Change the order"
+    pressed(hand, "Ctrl+Z")
+    assert [row.id for row in panel.model.rows] == [DUST, RING, SUIT, HEAD]
 
 
 def test_nothing_selected_says_so_and_does_nothing(hand: Hand) -> None:

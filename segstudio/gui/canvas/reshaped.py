@@ -19,26 +19,27 @@ from segstudio.gui.canvas.preview import EDGE, Part, Picture, Style, drawn, imag
 from segstudio.imaging.mask_parts import mask_parts
 
 GAINED, LOST = 0.65, 0.6  # opacity
-SPECK = 9  # logical pixels: smaller parts that go get a ring, or nobody would see them
-MOST_RINGS = 2000
+SPECK = 6  # logical pixels: what is smaller gets a ring, or nobody would see it go
+MOST_RINGS = 150  # more of them hide the photo, and are a pattern that is seen without rings
 _RING = 6.0  # radius, in logical pixels
 _SHADOW = (0, 0, 0, 150)
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What one mask gains, in `colour`, and what it loses."""
+    """What one mask gains, in `colour`, and what it loses; `ringed`: small losses get rings."""
 
     gained: Mask
     lost: Mask
     colour: QColor
+    ringed: bool = False
 
     @cached_property
     def specks(self) -> npt.NDArray[np.float64]:
         """(N, 3): the centre (x, y) and the longer side of each part that goes, in image pixels."""
-        parts = mask_parts(self.lost)
-        if not self.lost.area or len(parts) > MOST_RINGS:
+        if not self.ringed or not self.lost.area:
             return np.empty((0, 3))
+        parts = mask_parts(self.lost)
         x0, y0, x1, y1 = np.array([part.box for part in parts], dtype=np.float64).T
         return np.stack(((x0 + x1) / 2, (y0 + y1) / 2, np.maximum(x1 - x0, y1 - y0)), axis=1)
 
@@ -67,8 +68,9 @@ def changes_picture(
     for part, style in layers:
         left, top = part.corner[0] - EDGE - x0, part.corner[1] - EDGE - y0
         _lay(pixels, drawn(part, style, ratio), left, top)
-    for change in changes:
-        small = change.specks[change.specks[:, 2] * place.scale < SPECK * ratio]
+    specks = np.concatenate([change.specks for change in changes])
+    small = specks[specks[:, 2] * place.scale < SPECK * ratio]
+    if len(small) <= MOST_RINGS:
         centres = small[:, :2] * place.scale + (place.x - x0, place.y - y0)
         _ring(pixels, np.rint(centres).astype(int), ratio, lost)
     return Picture(image_of(pixels), (x0, y0), whole)

@@ -31,7 +31,6 @@ class OperationsDesk(QObject):
     ) -> None:
         super().__init__()
         self._workspace, self._project, self._superpixels = workspace, project, superpixels
-        self.superpixel_scale: Callable[[], Scale] = lambda: Scale.MEDIUM
 
     # -- several --------------------------------------------------------------------------------
 
@@ -139,7 +138,8 @@ class OperationsDesk(QObject):
     def snap_to_superpixels(self) -> None:
         """Trim the selected masks to whole superpixels of the scale in the hand."""
         ids, pixels = self._selected(), self._workspace.pixels
-        session, scale = self._workspace.session, self.superpixel_scale()
+        session = self._workspace.session
+        scale = Scale(self._workspace.settings.superpixel_scale)
         if not ids or pixels is None:
             return
 

@@ -188,8 +188,9 @@ class TuningDesk(QObject):
 
     def _show(self, operation: TunedOperation, found: Sequence[Reshaping]) -> None:
         masks, lost = self._canvas.masks, QColor(current_tokens().danger)
+        crumbs = operation.key == "crumbs"
         changes = [
-            Change(one.gained, one.lost, masks.colour(one.annotation).lighter(130))
+            Change(one.gained, one.lost, masks.colour(one.annotation).lighter(130), crumbs)
             for one in found
             if one.gained.area or one.lost.area
         ]
@@ -205,7 +206,8 @@ class TuningDesk(QObject):
         lost = sum(one.lost.area for one in found)
         parts = []
         if operation.key == "crumbs" and lost:
-            parts.append(self.tr("{:,} crumbs").format(sum(one.lost_parts for one in found)))
+            count = sum(one.lost_parts for one in found)
+            parts.append(self.tr("1 crumb") if count == 1 else self.tr("{:,} crumbs").format(count))
         if gained:
             parts.append(self.tr("+{:,} px").format(gained))
         if lost:

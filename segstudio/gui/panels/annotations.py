@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import (
-    QAbstractTableModel,
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
@@ -28,6 +27,7 @@ from PySide6.QtWidgets import (
 from segstudio.core.annotation import Annotation
 from segstudio.gui.icons import paint_icon
 from segstudio.gui.panels.categories import swatch
+from segstudio.gui.panels.row_drag import DraggedRows
 from segstudio.gui.theme import current_tokens
 from segstudio.gui.workspace import Workspace
 
@@ -38,7 +38,7 @@ EYE, LOCK, NAME, SCORE, TOOL = range(5)
 MARK = 14  # side of the marks in the first two columns, in logical pixels
 
 
-class AnnotationModel(QAbstractTableModel):
+class AnnotationModel(DraggedRows):
     """Rows of the open image's annotations, front first, with an eye and a lock each."""
 
     shown_changed = Signal()
@@ -46,7 +46,6 @@ class AnnotationModel(QAbstractTableModel):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
-        self.rows: tuple[Annotation, ...] = ()
         self.hidden: frozenset[int] = frozenset()
         self._swatches: dict[str, object] = {}
 
@@ -173,6 +172,9 @@ class AnnotationsPanel(QWidget):
         self._view.setUniformRowHeights(True)
         self._view.setIconSize(QSize(14, 14))
         self._view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self._view.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
+        self._view.setDefaultDropAction(Qt.DropAction.MoveAction)
+        self._view.setDragDropOverwriteMode(False)
         self._marks = Marks(self._view)
         for column in (EYE, LOCK):
             self._view.setItemDelegateForColumn(column, self._marks)
