@@ -128,7 +128,7 @@ def _give(part: Mask, claims: Sequence[Claim], masks: dict[int, Mask]) -> None:
         id_: shared(mask, ring).area for id_, mask in takers.items() if boxes_meet(mask, ring)
     }
     touching = {id_: takers[id_] for id_, length in borders.items() if length}
-    if len(touching) > 1 and _pixels_of_box(ring) <= NEAREST_PIXELS:
+    if len(touching) > 1 and _pixels_of_box(part) <= NEAREST_PIXELS:
         shares = _nearest(part, ring, touching)
     else:  # all of it goes to the one with the longest border
         shares = {max(touching, key=borders.__getitem__): part} if touching else {}
@@ -160,7 +160,9 @@ def _nearest(part: Mask, ring: Mask, touching: Mapping[int, Mask]) -> dict[int, 
     """The part's pixels by the annotation whose pixels, within the part's box and the ring around
     it, are nearest; of equally near ones the first.
     """
-    x0, y0, x1, y1 = (int(value) for value in ring.box)
+    # Where the part ends at the image's edge there is no ring, so both boxes count.
+    boxes = np.array((part.box, ring.box), dtype=np.int64)
+    (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     owner = np.zeros((y1 - y0, x1 - x0), dtype=np.int32)
     for number, mask in enumerate(touching.values(), start=1):
         owner[mask.crop(x0, y0, x1, y1)] = number

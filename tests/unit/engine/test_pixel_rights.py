@@ -153,6 +153,15 @@ class TestPartition:
         assert mask_of(session, left) == rectangle(0, 0, 15, 24)
         assert mask_of(session, right) == rectangle(15, 0, 30, 24)
 
+    def test_a_part_at_the_edge_of_the_image_is_given_away_whole(self, store: ProjectStore) -> None:
+        corner, bar = rectangle(0, 0, 1, 1), rectangle(1, 0, 30, 1)
+        rest = Mask.from_array(np.ones(SIZE, dtype=bool)).subtract(corner).subtract(bar)
+        session, (_, _, below) = session_with(store, [corner, bar, rest], partition=True)
+        change(session, {below: Mask.empty(SIZE)})
+        one, other = (row.mask for row in session.annotations)
+        assert one.area + other.area == SIZE[0] * SIZE[1]
+        assert other.area == 29 * 24
+
     def test_what_nobody_touches_becomes_unlabelled(self, store: ProjectStore) -> None:
         apart = rectangle(20, 0, 30, 24)
         session, (left, right) = session_with(store, [LEFT, apart], partition=True)
@@ -351,7 +360,7 @@ def test_an_erased_part_goes_pixel_by_pixel_to_the_nearest_that_touches_it(story
     for label in range(1, count + 1):
         part = labels == label
         ring = ndimage.binary_dilation(part) & ~part
-        rows, columns = np.nonzero(ring)
+        rows, columns = np.nonzero(ring | part)
         window = (
             slice(rows.min(), rows.max() + 1),
             slice(columns.min(), columns.max() + 1),
