@@ -1,9 +1,12 @@
-"""`segstudio bench click|everything|encode`: ours against the official package, on this machine."""
+"""`segstudio bench click|everything|encode|superpixels`: ours against a baseline, on this machine.
+
+The baseline is the official package of the model, and scikit-image for superpixels.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +20,10 @@ from segstudio.models.registry import PROMPT_MODELS, prompt_model
 if TYPE_CHECKING:
     from segstudio.models.benchmarks.pair import Pair
 
-NAMES = ("click", "everything", "encode")
+SUPERPIXELS = "superpixels"
+NAMES = ("click", "everything", "encode", SUPERPIXELS)
 SIZES = ("1500x1000", "4950x3300")
-REPEATS = {"click": 7, "everything": 3, "encode": 5}
+REPEATS = {"click": 7, "everything": 3, "encode": 5, SUPERPIXELS: 3}
 
 Row = dict[str, Any]
 
@@ -32,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the weights' file or folder")
     parser.add_argument(
-        "--size", nargs="+", metavar="WxH", help=f"of the image; default {' '.join(SIZES)}"
+        "--size", nargs="+", metavar="WxH", help=f"of the image; default {' '.join(SIZES)} or so"
     )
     parser.add_argument("--image", type=Path, metavar="FILE", help="instead of the sample photo")
     parser.add_argument("--repeats", type=int, metavar="N", help="medians are taken of so many")
@@ -60,23 +64,15 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     _check(arguments)
     # They import torch.
     from segstudio.models.benchmarks.machine import describe_machine  # noqa: PLC0415
-    from segstudio.models.benchmarks.pair import load_pair  # noqa: PLC0415
 
-    images = list(_images(arguments))
     rows: dict[str, Row] = {}
     machine: Row = {}
     status = 0
+    make = _superpixel_rows if arguments.name == SUPERPIXELS else _pair_rows
     try:
-        with load_pair(
-            prompt_model(arguments.model),
-            device=arguments.device,
-            clock=arguments.clock,
-            threads=arguments.threads,
-            report=output.progress,
-            weights=arguments.weights,
-        ) as pair:
-            machine = describe_machine(pair.model.device)
-            for row in _rows(arguments, pair, images, output):
+        for device, row in make(arguments, output):
+            machine = machine or describe_machine(device)
+            if row is not None:
                 rows[row["name"]] = row
     except KeyboardInterrupt:
         output.say("Interrupted; here is what was finished.")
@@ -84,6 +80,36 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     data = {"rows": list(rows.values()), "machine": machine, "interrupted": status != 0}
     output.result(data, "\n".join(_line(row) for row in rows.values()))
     return status
+
+
+def _superpixel_rows(
+    arguments: argparse.Namespace, output: Output
+) -> Iterator[tuple[str, Row | None]]:
+    from segstudio.imaging.superpixel_benchmark import SIZES, superpixel_rows  # noqa: PLC0415
+
+    images = list(_images(arguments, SIZES))
+    yield "cpu", None
+    repeats = arguments.repeats or REPEATS[SUPERPIXELS]
+    for row in superpixel_rows(images, repeats, arguments.clock, output.progress):
+        yield "cpu", row
+
+
+def _pair_rows(arguments: argparse.Namespace, output: Output) -> Iterator[tuple[str, Row | None]]:
+    """The device that is measured on, then each row with it."""
+    from segstudio.models.benchmarks.pair import load_pair  # noqa: PLC0415
+
+    images = list(_images(arguments, SIZES))
+    with load_pair(
+        prompt_model(arguments.model),
+        device=arguments.device,
+        clock=arguments.clock,
+        threads=arguments.threads,
+        report=output.progress,
+        weights=arguments.weights,
+    ) as pair:
+        yield pair.model.device, None
+        for row in _rows(arguments, pair, images, output):
+            yield pair.model.device, row
 
 
 def _rows(
@@ -121,14 +147,14 @@ def _check(arguments: argparse.Namespace) -> None:
             raise BadInputError(f"--{name.replace('_', '-')} must be at least {least}.")
 
 
-def _images(arguments: argparse.Namespace) -> Iterator[RgbImage]:
+def _images(arguments: argparse.Namespace, sizes: Sequence[str]) -> Iterator[RgbImage]:
     from segstudio.models.benchmarks.pair import benchmark_photo  # noqa: PLC0415
 
     photo = read_image(arguments.image).pixels if arguments.image else None
     if photo is not None and not arguments.size:
         yield RgbImage(photo)
         return
-    for text in arguments.size or SIZES:
+    for text in arguments.size or sizes:
         yield benchmark_photo(_size(text), photo)
 
 
@@ -153,6 +179,10 @@ def _line(row: Row) -> str:
         ("masks", "{} masks"),
         ("peak_mb", "peak {} MB"),
         ("baseline_peak_mb", "(baseline {} MB)"),
+        ("segments", "{} segments"),
+        ("baseline_segments", "(baseline {})"),
+        ("bytes_per_pixel", "{} bytes a pixel"),
+        ("baseline_bytes_per_pixel", "(baseline {})"),
         ("recall", "recall {}"),
         ("times_as_long", "{} times as long"),
         ("reason", "({})"),

@@ -48,6 +48,20 @@ def test_a_file_is_taken_as_it_is_or_scaled(
     assert printed(capsys)["rows"][0]["name"] == "encode graph_cut 45x30"
 
 
+def test_superpixels_are_measured_beside_scikit_image(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["bench", "superpixels", "--size", "240x160", "--repeats", "1"]
+    assert main([*command, "--clock", "cpu", "--json"]) == 0
+    data = printed(capsys)
+    (row,) = data["rows"]
+    assert row["name"] == "superpixels 240x160"
+    assert row["ratio"] == pytest.approx(row["baseline_s"] / row["ours_s"], rel=0.05)
+    assert abs(row["segments"] - row["baseline_segments"]) <= 0.1 * row["baseline_segments"]
+    assert 4 <= row["bytes_per_pixel"] < row["baseline_bytes_per_pixel"]
+    assert data["machine"]["cpu"]
+    assert main(command) == 0
+    assert "bytes a pixel" in capsys.readouterr().out
+
+
 def test_everything_prints_a_line_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["bench", "everything", "--model", "graph_cut", "--size", "120x80"]
     assert main([*command, "--points-per-side", "3", "--repeats", "1"]) == 0
