@@ -22,6 +22,7 @@ from segstudio.core.category import Category
 from segstudio.core.changes import Edit, Records
 from segstudio.core.mask import Mask
 from segstudio.core.progress import CancelToken, ignore_progress
+from segstudio.engine.partition import SETTING
 from segstudio.engine.project_session import open_path
 from segstudio.engine.superpixel_cache import Scale
 from segstudio.gui.app import Studio
@@ -165,6 +166,16 @@ def test_a_lock_keeps_its_annotation_out_of_all_of_it(hand: Hand) -> None:
     pressed(hand, "W")
     assert not hand.studio.desks.tuning.strip.isVisible()
     assert "locked" in sentences[-1]
+
+
+def test_in_partition_mode_there_is_no_room_for_a_duplicate(hand: Hand) -> None:
+    sentences = told(hand)
+    assert hand.workspace.store is not None
+    hand.workspace.store.set_setting(SETTING, True)
+    hand.workspace.select((RING,))
+    pressed(hand, "Ctrl+D")
+    assert "no room for a duplicate" in sentences[-1]
+    assert masks(hand) == MASKS
 
 
 def test_a_strip_shows_what_growing_would_do_and_enter_does_it(hand: Hand) -> None:
