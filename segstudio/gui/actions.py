@@ -90,6 +90,7 @@ ACTIONS: tuple[ActionRow, ...] = (
          checkable=True),
     _row("view.candidates", _text("Candidates beside the mask"), "strip.toggle", menu=_VIEW,
          checkable=True),
+    _row("view.history", _text("History"), "history.show", "Ctrl+H", menu=_VIEW, icon="history"),
     _row("view.pan", _text("Pan while held"), "view.pan", "Space", hold=True),
     _row("view.next_panel", _text("Next panel"), "window.step_place", "F6", menu=_VIEW,
          argument=1),

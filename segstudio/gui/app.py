@@ -33,6 +33,7 @@ from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.annotations import AnnotationDesk
 from segstudio.gui.desks.brush import BrushDesk
 from segstudio.gui.desks.everything import EverythingDesk
+from segstudio.gui.desks.history import HistoryDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.locks import LockDesk
@@ -123,6 +124,7 @@ class Studio(QObject):
             ),
             annotations=AnnotationDesk(self.workspace),
             locks=LockDesk(self.workspace),
+            history=HistoryDesk(self.workspace),
             operations=OperationsDesk(self.workspace, project, self.superpixels),
             tuning=TuningDesk(self.workspace, prompt, self.canvas),
             painting=PaintingDesk(self.workspace, prompt, self.canvas),

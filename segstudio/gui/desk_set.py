@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from segstudio.gui.desks.annotations import AnnotationDesk
 from segstudio.gui.desks.brush import BrushDesk
 from segstudio.gui.desks.everything import EverythingDesk
+from segstudio.gui.desks.history import HistoryDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.locks import LockDesk
@@ -39,6 +40,7 @@ class DeskSet:
     everything: EverythingDesk
     annotations: AnnotationDesk
     locks: LockDesk
+    history: HistoryDesk
     operations: OperationsDesk
     tuning: TuningDesk
     painting: PaintingDesk

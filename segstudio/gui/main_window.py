@@ -25,6 +25,7 @@ from segstudio.gui.icons import icon
 from segstudio.gui.panels.annotations import AnnotationsPanel
 from segstudio.gui.panels.categories import CategoriesPanel
 from segstudio.gui.panels.gallery import GalleryPanel
+from segstudio.gui.panels.history import HistoryPanel
 from segstudio.gui.panels.picks import PicksPanel
 from segstudio.gui.panels.prompt import PromptPanel
 from segstudio.gui.panels.status import StatusStrip
@@ -54,7 +55,7 @@ class MainWindow(QMainWindow):
         self.welcome = WelcomePanel()
         self.categories = CategoriesPanel(workspace)
         self.annotations = AnnotationsPanel(workspace)
-        self.prompt, self.picks = PromptPanel(), PicksPanel()
+        self.prompt, self.picks, self.history = PromptPanel(), PicksPanel(), HistoryPanel()
         self.tabs = QTabWidget()
         self.status = StatusStrip(workspace.runner)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
@@ -86,6 +87,7 @@ class MainWindow(QMainWindow):
         self.tabs.setAccessibleName(self.tr("Model and history"))
         self.tabs.addTab(self.prompt, self.tr("Prompt"))
         self.tabs.addTab(self.picks, self.tr("Everything"))
+        self.tabs.addTab(self.history, self.tr("History"))
         gallery = self._dock("gallery", self.tr("Gallery"), self.gallery, left)
         categories = self._dock("categories", self.tr("Categories"), self.categories, right)
         annotations = self._dock("annotations", self.tr("Annotations"), self.annotations, right)

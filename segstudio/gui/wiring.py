@@ -16,6 +16,7 @@ from segstudio.gui.canvas.preview import Picture
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.pointing import Pointing
 from segstudio.gui.dialog_wiring import wire_dialogs
+from segstudio.gui.history_wiring import wire_history
 from segstudio.gui.main_window import MainWindow
 from segstudio.gui.operations_wiring import wire_operations
 from segstudio.gui.painting_wiring import wire_painting
@@ -40,6 +41,7 @@ def wire(
     _wire_actions(workspace, desks, actions)
     wire_picks(window, desks)
     wire_painting(workspace, desks)
+    wire_history(window, desks)
     wire_operations(window, workspace, desks, actions)
     wire_dialogs(window, workspace, desks, actions)
 
