@@ -108,6 +108,12 @@ def rows(hand: Hand) -> tuple[Annotation, ...]:
     return hand.workspace.annotations
 
 
+def landed(hand: Hand) -> bool:
+    """Wait until the scene shows all strokes, and none is drawn over it."""
+    hand.wait(lambda: not len(hand.canvas.strokes), "a stroke stays over the scene", 10)
+    return True
+
+
 def only(hand: Hand) -> Annotation:
     [row] = rows(hand)
     return row
@@ -176,7 +182,7 @@ def test_strokes_faster_than_the_disk_go_to_one_annotation(hand: Hand) -> None:
     hand.settle()
     row = only(hand)
     assert all(row.mask.contains(130, y) for y in (60, 90, 120, 150))
-    assert len(hand.canvas.strokes) == 0
+    assert landed(hand)
 
 
 def test_space_and_esc_end_a_thing_so_that_the_next_stroke_makes_another(hand: Hand) -> None:
@@ -235,7 +241,7 @@ def test_a_stroke_is_seen_with_the_move_and_looks_the_same_once_it_is_written(ha
     landing = colours(hand, (inside,))
     assert np.array_equal(landing[0], during[0])
     hand.settle()
-    assert len(hand.canvas.strokes) == 0
+    assert landed(hand)
     after = colours(hand, (inside,))
     assert np.abs(after[0] - before[0]).max() > 15, "the scene shows it now"
 
@@ -271,7 +277,7 @@ def test_a_locked_selection_refuses_the_stroke_and_says_so(hand: Hand) -> None:
     drag(hand, (150, 200), (180, 200))
     hand.settle()
     assert only(hand).mask == blob.mask
-    assert len(hand.canvas.strokes) == 0
+    assert landed(hand)
     assert "locked" in hand.window.status.message.text()
 
 
@@ -294,7 +300,7 @@ def test_the_eraser_takes_from_what_is_selected_or_from_what_lies_under_it(hand:
     drag(hand, (300, 250), (350, 250))
     hand.settle()
     assert only(hand).mask == twice, "beside everything there is nothing to erase"
-    assert len(hand.canvas.strokes) == 0
+    assert landed(hand)
 
 
 def test_erasing_shows_the_photo_at_once_and_erasing_all_removes_the_annotation(hand: Hand) -> None:
@@ -488,7 +494,7 @@ def test_a_stroke_that_cannot_be_written_stays_and_is_written_when_it_can_be(
     hand.press("Space")
     hand.settle()
     assert only(hand).mask.contains(150, 215)
-    assert (len(hand.canvas.strokes), desk.unwritten) == (0, 0)
+    assert landed(hand) and not desk.unwritten
     assert on_disk(hand, photos) == [only(hand).mask]
 
 
@@ -507,4 +513,4 @@ def test_the_next_stroke_takes_one_along_that_could_not_be_written(
     drag(hand, (100, 200), (160, 200))
     hand.settle()
     assert all(any(row.mask.contains(130, y) for row in rows(hand)) for y in (100, 200))
-    assert len(hand.canvas.strokes) == 0
+    assert landed(hand)
