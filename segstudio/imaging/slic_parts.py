@@ -10,6 +10,7 @@ import numpy as np
 from segstudio.imaging.compiling import Array, Scalar, compiled
 
 _F = np.float32
+_ENDLESS = 1 << 30  # more pixels than small parts can have
 
 
 @compiled
@@ -26,33 +27,35 @@ def count_runs(labels: Array) -> int:
 
 
 @compiled
-def find_runs(labels: Array, starts: Array, first: Array) -> None:
-    """Fill `starts` (runs + 1,) with columns and `first` (H + 1,) with each row's first run."""
-    n = 0
-    for y in range(labels.shape[0]):
+def find_runs(labels: Array, starts: Array, first: Array, top: int, bottom: int) -> None:
+    """For rows top..bottom: `starts` (runs,) gets columns, `first` (H + 1,) each row's first run.
+
+    The rows above must have been done, and `first[0]` be 0.
+    """
+    n = first[top]
+    for y in range(top, bottom):
         row = labels[y]
-        first[y] = n
         starts[n] = 0
         n += 1
         for x in range(1, len(row)):
             if row[x] != row[x - 1]:
                 starts[n] = x
                 n += 1
-    first[labels.shape[0]] = n
-    starts[n] = 0
+        first[y + 1] = n
 
 
 @compiled
-def join_runs(labels: Array, starts: Array, first: Array, parent: Array) -> None:
-    """Join the runs of equal label that touch (4-neighbours): `parent` (runs,) int32.
+def join_runs(
+    labels: Array, starts: Array, first: Array, parent: Array, top: int, bottom: int
+) -> None:
+    """Join the runs of rows top..bottom to those of equal label that they touch above.
 
-    A root is its own parent, and is the first run of its part. Afterwards every run's parent is
-    its root.
+    `parent` (runs,) int32: a root is its own parent, and is the first run of its part.
     """
     width = labels.shape[1]
-    for run in range(len(parent)):
+    for run in range(first[top], first[bottom]):
         parent[run] = run
-    for y in range(1, labels.shape[0]):
+    for y in range(max(1, top), bottom):
         above, row = labels[y - 1], labels[y]
         i, r, last = first[y - 1], first[y], first[y + 1]
         until = r
@@ -70,8 +73,6 @@ def join_runs(labels: Array, starts: Array, first: Array, parent: Array) -> None
             if ahead >= 0:
                 r += 1
                 end_r = starts[r + 1] if r + 1 < last else width
-    for run in range(len(parent)):
-        parent[run] = parent[parent[run]]
 
 
 @compiled
@@ -88,6 +89,19 @@ def _join(parent: Array, one: int, other: int) -> None:
 
 
 @compiled
+def measure_parts(
+    starts: Array, first: Array, parent: Array, area: Array, width: int, top: int, bottom: int
+) -> None:
+    """Each run's parent becomes its root, whose `area` (runs,) int32 counts the part's pixels."""
+    for y in range(top, bottom):
+        for run in range(first[y], first[y + 1]):
+            end = starts[run + 1] if run + 1 < first[y + 1] else width
+            root = parent[parent[run]]
+            parent[run] = root
+            area[root] += end - starts[run]
+
+
+@compiled
 def number_parts(
     labels: Array,
     starts: Array,
@@ -97,33 +111,37 @@ def number_parts(
     weights: Array,
     least: int,
     number: Array,
+    room: Array,
+    count: int,
+    top: int,
+    bottom: int,
 ) -> int:
-    """Fill `number` (runs,) int32 with the final label of each root; returns how many there are.
+    """Turn areas in `number` (runs,) into final labels, from `count` on; returns the next one.
 
     A part of fewer than `least` pixels takes the number of a part that is met before it and
     touches its first run; of several, of the one whose centre's colour is nearest to its own.
+    Where small parts find no large one, `4 * least` of their pixels make one label: `room`
+    (runs,) int32 says by label how many more it takes.
     """
-    height, width = labels.shape
-    number[:] = 0
-    for y in range(height):
-        for run in range(first[y], first[y + 1]):
-            end = starts[run + 1] if run + 1 < first[y + 1] else width
-            number[parent[run]] += end - starts[run]
-    count = 0
-    for y in range(height):
+    width = labels.shape[1]
+    for y in range(top, bottom):
         for run in range(first[y], first[y + 1]):
             if parent[run] != run:
                 continue
-            target = -1
-            if number[run] < least:
+            area, target = number[run], -1
+            if area < least:
                 end = starts[run + 1] if run + 1 < first[y + 1] else width
-                target = _neighbour(labels, starts, first, y, run, end, centres, weights)
+                target = _neighbour(
+                    labels, starts, first, parent, number, room, y, run, end, centres, weights
+                )
             if target >= 0:
-                number[run] = number[parent[target]]
+                number[run] = target
+                room[target] -= area
             else:
                 number[run] = count
+                room[count] = 4 * least - area if area < least else _ENDLESS
                 count += 1
-    return count
+    return int(count)
 
 
 @compiled
@@ -131,21 +149,25 @@ def _neighbour(
     labels: Array,
     starts: Array,
     first: Array,
+    parent: Array,
+    number: Array,
+    room: Array,
     y: int,
     run: int,
     end: int,
     centres: Array,
     weights: Array,
 ) -> int:
-    """The run to the left of or above `run` that is nearest in colour; -1 for the very first."""
+    """The final label with room, to the left of or above `run`, nearest in colour; or -1."""
     start = starts[run]
     own = labels[y, start]
-    target, nearest = -1, _F(0)
+    target, nearest = np.int64(-1), _F(0)
     if start > 0:
-        target = run - 1
-        nearest = _away(centres, own, labels[y, start - 1], weights)
+        label = number[parent[run - 1]]
+        if room[label] > 0:
+            target, nearest = label, _away(centres, own, labels[y, start - 1], weights)
     if y == 0:
-        return target
+        return int(target)
     low, high = first[y - 1], first[y] - 1  # the run above that has the column `start`
     while low < high:
         middle = (low + high + 1) // 2
@@ -154,11 +176,13 @@ def _neighbour(
         else:
             high = middle - 1
     while low < first[y] and starts[low] < end:
-        away = _away(centres, own, labels[y - 1, max(starts[low], start)], weights)
-        if target < 0 or away < nearest:
-            target, nearest = low, away
+        label = number[parent[low]]
+        if room[label] > 0:
+            away = _away(centres, own, labels[y - 1, max(starts[low], start)], weights)
+            if target < 0 or away < nearest:
+                target, nearest = label, away
         low += 1
-    return target
+    return int(target)
 
 
 @compiled
