@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QObject, QTimer
 from PySide6.QtGui import QColor
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.changes import Edit
+from segstudio.core.progress import CancelToken
 from segstudio.core.prompt import Prompt
 from segstudio.engine.jobs import Job, Lane
 from segstudio.engine.mask_operations import reshaped
-from segstudio.engine.shape_preview import Reshaping, reshapings
-from segstudio.engine.tuned_operations import TunedOperation, Tuning, tuned_operation
+from segstudio.engine.shape_preview import reshapings
+from segstudio.engine.tuned_operations import Tuning, tuned_operation
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.layers import Place
 from segstudio.gui.canvas.number_strip import NumberStrip
+from segstudio.gui.canvas.pictures import Draw
 from segstudio.gui.canvas.preview import Picture
 from segstudio.gui.canvas.reshaped import Change, changes_picture
 from segstudio.gui.desks.prompt import PromptDesk
@@ -36,6 +39,17 @@ FIRST = -2  # priority: a person waits for the preview
 FRAME_MS, LONGEST_MS = 16, 2000  # how often, and how long, one looks whether an edit is in sight
 
 
+@dataclass(frozen=True)
+class _Preview:
+    """A picture of what would be done, and how many pixels, crumbs and annotations that is."""
+
+    draw: Draw
+    gained: int
+    lost: int
+    lost_parts: int
+    vanishing: int
+
+
 class TuningDesk(QObject):
     """Opens the strip for the selection, keeps the preview, applies or drops.
 
@@ -49,7 +63,7 @@ class TuningDesk(QObject):
         self._workspace, self._prompts, self._canvas = workspace, prompts, canvas
         self.strip = NumberStrip(canvas)
         self._tuning: Tuning | None = None
-        self._job: Job[tuple[Reshaping, ...]] | None = None
+        self._job: Job[_Preview] | None = None
         self._asked: tuple[object, ...] = ()  # what the job under way computes
         self._seen = QTimer(self)
         self._seen.setInterval(FRAME_MS)
@@ -163,11 +177,14 @@ class TuningDesk(QObject):
         rows, ids = self._workspace.annotations, self._workspace.selected
         self._asked = tuning, rows, ids
 
-        def done(found: tuple[Reshaping, ...]) -> None:
+        work = self._work(tuning, rows, ids)
+
+        def done(found: _Preview) -> None:
             if self._job is not job:
                 return
             self._job = None
-            self._show(tuning.operation, found)
+            self._canvas.pictures.operation.show(found.draw)
+            self.strip.tell(self._effect(found))
             now = self._tuning, self._workspace.annotations, self._workspace.selected
             if any(one is not other for one, other in zip(now, self._asked, strict=True)):
                 self._preview()
@@ -180,40 +197,50 @@ class TuningDesk(QObject):
         job = self._job = self._workspace.runner.submit(
             Lane.IO,
             self.tr("previewing"),
-            lambda cancel, _: reshapings(rows, ids, tuning, cancel),
+            lambda cancel, _: work(cancel),
             on_done=done,
             on_error=failed,
             priority=FIRST,
         )
 
-    def _show(self, operation: TunedOperation, found: Sequence[Reshaping]) -> None:
+    def _work(
+        self, tuning: Tuning, rows: Sequence[Annotation], ids: Sequence[int]
+    ) -> Callable[[CancelToken], _Preview]:
         masks, lost = self._canvas.masks, QColor(current_tokens().danger)
-        crumbs = operation.key == "crumbs"
-        changes = [
-            Change(one.gained, one.lost, masks.colour(one.annotation).lighter(130), crumbs)
-            for one in found
-            if one.gained.area or one.lost.area
-        ]
+        ringed = tuning.operation.key == "crumbs"
 
-        def draw(place: Place, ratio: float) -> Picture | None:
-            return changes_picture(changes, place, ratio, lost)
+        def work(cancel: CancelToken) -> _Preview:
+            found = reshapings(rows, ids, tuning, cancel)
+            changes = [
+                Change(one.gained, one.lost, masks.colour(one.annotation).lighter(130), ringed)
+                for one in found
+            ]
 
-        self._canvas.pictures.operation.show(draw)
-        self.strip.tell(self._effect(operation, found))
+            def draw(place: Place, ratio: float) -> Picture | None:
+                return changes_picture(changes, place, ratio, lost)
 
-    def _effect(self, operation: TunedOperation, found: Sequence[Reshaping]) -> str:
-        gained = sum(one.gained.area for one in found)
-        lost = sum(one.lost.area for one in found)
+            return _Preview(
+                draw,
+                gained=sum(one.gained.area for one in found),
+                lost=sum(one.lost.area for one in found),
+                lost_parts=sum(one.lost_parts for one in found) if ringed else 0,
+                vanishing=sum(one.vanishes for one in found),
+            )
+
+        return work
+
+    def _effect(self, found: _Preview) -> str:
         parts = []
-        if operation.key == "crumbs" and lost:
-            count = sum(one.lost_parts for one in found)
-            parts.append(self.tr("1 crumb") if count == 1 else self.tr("{:,} crumbs").format(count))
-        if gained:
-            parts.append(self.tr("+{:,} px").format(gained))
-        if lost:
-            parts.append(self.tr("−{:,} px").format(lost))
-        if stay := sum(one.vanishes for one in found):
-            parts.append(self.tr("{} would vanish and stay").format(stay))
+        if found.lost_parts == 1:
+            parts.append(self.tr("1 crumb"))
+        elif found.lost_parts:
+            parts.append(self.tr("{:,} crumbs").format(found.lost_parts))
+        if found.gained:
+            parts.append(self.tr("+{:,} px").format(found.gained))
+        if found.lost:
+            parts.append(self.tr("−{:,} px").format(found.lost))
+        if found.vanishing:
+            parts.append(self.tr("{} would vanish and stay").format(found.vanishing))
         return " · ".join(parts) or self.tr("no change")
 
     def _hide_when_seen(self) -> None:
