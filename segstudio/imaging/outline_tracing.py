@@ -14,7 +14,7 @@ from segstudio.imaging.contours import polygons
 from segstudio.imaging.enclosed import union_of
 from segstudio.imaging.outlines import Floats, Outline, Piece, Ring
 
-LEAST_TOLERANCE = 0.75  # the corners of a slanted border's stairs are at most 0.71 away from it
+LEAST_TOLERANCE = 1.0  # teeth of one pixel, and the stairs of a slanted border, are no corners
 TOLERANCE_OF_DIAGONAL = 0.004
 _SAME_PLACE = 1.5  # a vertex between corners is found again at the corner beside it
 
@@ -22,8 +22,8 @@ _SAME_PLACE = 1.5  # a vertex between corners is found again at the corner besid
 def editable_outline(mask: Mask, like: Outline | None = None) -> Outline:
     """The outline of `mask`; what it goes around is exactly the mask.
 
-    Vertices are those corners that Douglas and Peucker (1973) keep at a tolerance of 0.75 pixels,
-    and more for rings that are larger. `like` is the outline that was shown for this annotation
+    Vertices are those corners that Douglas and Peucker (1973) keep at a tolerance of one pixel,
+    and more for rings that are large. `like` is the outline that was shown for this annotation
     before: where it fits the mask it comes back as it is, else those pieces that do, and of the
     others the vertices where the border still runs, so that nothing jumps under the hand. For the
     background: it takes time on large ragged masks.

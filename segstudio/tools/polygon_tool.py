@@ -91,6 +91,8 @@ class PolygonTool:
     def press(self, event: PointerEvent, scene: Scene) -> ToolResult:
         if event.button is not Button.LEFT or scene.image_size is None:
             return Nothing()
+        if self._drag is not None:  # its release was lost
+            self.cancel()
         self._point(event, scene.image_size)
         if self._line is not None:
             return self._corner(self._line, event.double)
