@@ -13,6 +13,7 @@ ADD, REMOVE, BOX = QColor("#2ecc71"), QColor("#ff5c5c"), QColor("#4c9aff")
 POINT_RADIUS = 5.0
 HANDLE = 7.0
 FRAME = 1.5
+SOUGHT, AIR = QColor("#ffd23f"), 8.0
 
 
 def paint_prompt(painter: QPainter, view: View, prompt: Prompt) -> None:
@@ -56,6 +57,22 @@ def paint_part(painter: QPainter, view: View, part: Box, *, ready: bool) -> None
     for pen in (QPen(QColor(0, 0, 0, 90), FRAME + 1), QPen(BOX, FRAME, style)):
         painter.setPen(pen)
         painter.drawRect(rect)
+
+
+def paint_sought(painter: QPainter, view: View, box: Box) -> None:
+    """Corners around a place that was jumped to, with some air, so that specks are found too."""
+    rect, least = screen_rect(view, box).adjusted(-AIR, -AIR, AIR, AIR), 4 * AIR
+    wide, high = max(rect.width(), least), max(rect.height(), least)
+    middle = rect.center()
+    left, top = middle.x() - wide / 2, middle.y() - high / 2
+    arm = min(wide, high) / 3
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(QColor(0, 0, 0, 190), 5.0), QPen(SOUGHT, 2.5)):
+        painter.setPen(pen)
+        for x, inward in ((left, arm), (left + wide, -arm)):
+            for y, down in ((top, arm), (top + high, -arm)):
+                corner = QPointF(x, y)
+                painter.drawPolyline([QPointF(x + inward, y), corner, QPointF(x, y + down)])
 
 
 def paint_wait(painter: QPainter, at: QPointF, angle: float) -> None:

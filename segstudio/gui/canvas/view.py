@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from segstudio.core.mask import Box
+
 MIN_SCALE, MAX_SCALE = 0.01, 64.0
 # So many logical pixels of the image always stay in sight, so that it cannot be lost.
 KEEP_IN_SIGHT = 48.0
+# A place that is shown covers at least so many logical pixels, at most that part of the viewport.
+SPECK, FILLED = 24.0, 0.8
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,19 @@ class View:
     def actual_size(self) -> View:
         """1:1, keeping the middle of the viewport in place."""
         return self.zoomed(1.0 / self.scale, self.viewport[0] / 2, self.viewport[1] / 2)
+
+    def showing(self, box: Box) -> View:
+        """The middle of an image box in the middle of the viewport, at a scale that suits both.
+
+        The scale stays where the box then is neither a speck nor fills more than four fifths.
+        """
+        wide, high = max(1.0, box.x1 - box.x0), max(1.0, box.y1 - box.y0)
+        most = min(FILLED * self.viewport[0] / wide, FILLED * self.viewport[1] / high)
+        least = min(most, SPECK / max(wide, high))
+        scale = min(MAX_SCALE, max(MIN_SCALE, min(max(self.scale, least), most)))
+        x = self.viewport[0] / 2 - (box.x0 + box.x1) / 2 * scale
+        y = self.viewport[1] / 2 - (box.y0 + box.y1) / 2 * scale
+        return View(self.image_size, self.viewport, scale, x, y)._kept_in_sight()
 
     def _centred(self, scale: float) -> View:
         height, width = self.image_size

@@ -115,6 +115,12 @@ class StatusStrip(QWidget):
         layout.addWidget(self.job_bar)
         layout.addWidget(self.job_cancel)
 
+    def add_counts(self, widget: QWidget) -> None:
+        """Numbers of a mode, between how things stand and the messages."""
+        layout = self.layout()
+        assert isinstance(layout, QHBoxLayout)
+        layout.insertWidget(layout.indexOf(self.message), widget)
+
     # -- how things stand -----------------------------------------------------------------------
 
     def set_coordinates(self, where: tuple[float, float] | None) -> None:
