@@ -29,6 +29,8 @@ from segstudio.models.registry import PROMPT_MODELS
 PACKAGES = (
     "numpy",
     "Pillow",
+    "pyvips",
+    "pyvips-binary",
     "opencv-python-headless",
     "scikit-image",
     "numba",
@@ -47,9 +49,12 @@ PACKAGES = (
     "segment-anything",
     "openvino",
 )
+_WITHOUT_VIPS = "images above 50 megapixels take several times the memory while they are read"
 # Those of them that SegStudio runs without.
 _OPTIONAL = {
     "openvino": "images are encoded by torch, which takes about twice the time",
+    "pyvips": _WITHOUT_VIPS,
+    "pyvips-binary": _WITHOUT_VIPS,
     "numba": "superpixels are made by scikit-image, which takes about twenty times the time",
 }
 LOW_DISK_BYTES = 2 * 10**9

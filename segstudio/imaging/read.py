@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import (
     BmpImagePlugin,
     ExifTags,
@@ -33,8 +31,12 @@ from PIL import (
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import Rgb8, RgbImage
+from segstudio.imaging.modes import to_rgb
+from segstudio.imaging.shrink import means_of_blocks, means_shrunk
+from segstudio.imaging.streamed import RowStream, StreamError, open_rows
 
 DEFAULT_MAX_PIXELS = 500_000_000
+LARGE = 50_000_000  # pixels; from here on an image is not held in memory as a whole, if possible
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff"}
@@ -83,39 +85,55 @@ def read_image(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
 
     Raises BadInputError, one sentence with the file's name, for whatever cannot be read.
     """
-    with _opened(path, max_pixels) as image:
-        _, orientation = _size_and_orientation(image)
-        return RgbImage(_decoded(path, image, orientation))
+    with opened(path, max_pixels) as image:
+        _, orientation = size_and_orientation(image)
+        return RgbImage(decoded(path, image, orientation))
 
 
 def read_size(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[int, int]:
     """(H, W) that `read_image` will give, from the header alone; the same errors for it."""
-    with _opened(path, max_pixels) as image:
-        (height, width), _ = _size_and_orientation(image)
+    with opened(path, max_pixels) as image:
+        (height, width), _ = size_and_orientation(image)
         return height, width
 
 
 def read_orientation(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> int:
     """How EXIF turns the stored pixels, 1 (not at all) to 8; the same errors as `read_image`."""
-    with _opened(path, max_pixels) as image:
-        return _size_and_orientation(image)[1]
+    with opened(path, max_pixels) as image:
+        return size_and_orientation(image)[1]
 
 
 def thumbnail(path: Path, side: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Rgb8:
     """(h, w, 3) uint8 RGB, upright, longest side at most `side` (never enlarged).
 
-    JPEG is decoded at a fraction of its size. Errors as `read_image`.
+    JPEG is decoded at a fraction of its size, huge images of other kinds row by row. Errors as
+    `read_image`.
     """
-    with _opened(path, max_pixels) as image:
-        (height, width), orientation = _size_and_orientation(image)
+    with opened(path, max_pixels) as image:
+        (height, width), orientation = size_and_orientation(image)
         scale = min(1.0, side / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if isinstance(image, JpegImagePlugin.JpegImageFile):
             # Twice the size, so that the last step still averages over neighbours.
             image.draft("RGB", (2 * max(size), 2 * max(size)))
-        pixels = _decoded(path, image, orientation)
+        elif height * width > LARGE and (stored := open_rows(image)) is not None:
+            return _small(path, stored, orientation, size)
+        pixels = decoded(path, image, orientation)
         small = Image.fromarray(pixels).resize(size, Image.Resampling.BOX, reducing_gap=2.0)
         return np.array(small)
+
+
+def _small(path: Path, stored: RowStream, orientation: int, size: tuple[int, int]) -> Rgb8:
+    """`size` (w, h) of a huge image, upright."""
+    step = max(1, max(stored.size) // (4 * max(size)))
+    try:
+        blocks = means_of_blocks(stored.rgb_rows(), stored.size, step)
+    except StreamError as error:
+        raise damaged(path) from error
+    small = means_shrunk(blocks, step, stored.size, size if orientation >= 5 else size[::-1])
+    if orientation == 1:
+        return small
+    return np.array(Image.fromarray(small).transpose(_TRANSPOSE[orientation]))
 
 
 def file_sha256(path: Path) -> str:
@@ -156,7 +174,7 @@ def _disk_error(path: Path, error: Exception) -> BadInputError:
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
+def opened(path: Path, max_pixels: int) -> Iterator[ImageFile.ImageFile]:
     """The image with its header read and its size found fit; nothing decoded yet."""
     with _opened_file(path) as file:
         image = _identified(path, file)
@@ -194,16 +212,17 @@ def _identified(path: Path, file: BufferedReader) -> ImageFile.ImageFile:
     except Image.DecompressionBombError as error:
         raise _too_large(path, "its header says so", DEFAULT_MAX_PIXELS) from error
     except Exception as error:
-        raise _damaged(path) from error
+        raise damaged(path) from error
 
 
-def _damaged(path: Path) -> BadInputError:
+def damaged(path: Path) -> BadInputError:
+    """What to raise for a file whose decoder gave up."""
     return BadInputError(
         f"“{path.name}” is damaged or cut short; copy or download it again, or save it anew as PNG."
     )
 
 
-def _size_and_orientation(image: ImageFile.ImageFile) -> tuple[tuple[int, int], int]:
+def size_and_orientation(image: ImageFile.ImageFile) -> tuple[tuple[int, int], int]:
     """(H, W) once upright, and the EXIF orientation (1 to 8) that is still to be applied."""
     orientation = _exif_orientation(image)
     width, height = image.size
@@ -245,47 +264,18 @@ def _late_png_exif(image: ImageFile.ImageFile) -> bytes | None:
         file.seek(back)
 
 
-def _decoded(path: Path, image: ImageFile.ImageFile, orientation: int) -> Rgb8:
+def decoded(path: Path, image: ImageFile.ImageFile, orientation: int) -> Rgb8:
+    """(H, W, 3) uint8, upright, of the whole image; see `read_image`."""
     try:
         image.load()
         upright: Image.Image = image
         if orientation > 1 and not isinstance(image, TiffImagePlugin.TiffImageFile):
             upright = image.transpose(_TRANSPOSE[orientation])
             upright.info = image.info
-        return _to_rgb(upright)
+        return to_rgb(upright)
     except MemoryError as error:
         raise BadInputError(
             f"“{path.name}” does not fit into memory; close other programs or scale it down."
         ) from error
     except Exception as error:  # decoders of hostile bytes raise whatever they like
-        raise _damaged(path) from error
-
-
-def _to_rgb(image: Image.Image) -> Rgb8:
-    if image.mode == "F" or image.mode.startswith("I"):
-        grey = _to_8_bits(np.asarray(image))
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-    if image.has_transparency_data:
-        seen = image.convert("RGBA")
-        white = Image.new("RGBA", seen.size, (255, 255, 255, 255))
-        return np.array(Image.alpha_composite(white, seen).convert("RGB"))
-    return np.array(image.convert("RGB"))
-
-
-def _to_8_bits(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """(H, W) of any number type to uint8, linearly; see `read_image` for the range."""
-    is_float = values.dtype.kind == "f"
-    wide: npt.NDArray[np.float64] = values.astype(np.float64)
-    finite = np.isfinite(wide)
-    if not finite.all():
-        wide = np.where(finite, wide, wide[finite].min() if finite.any() else 0.0)
-    low, high = float(wide.min()), float(wide.max())
-    if low >= 0 and high <= (1.0 if is_float else 65535.0):
-        low, high = 0.0, 1.0 if is_float else _sensor_range(high)
-    scale = 255.0 / (high - low) if high > low else 0.0
-    scaled: npt.NDArray[np.uint8] = np.rint((wide - low) * scale).astype(np.uint8)
-    return scaled
-
-
-def _sensor_range(largest: float) -> float:
-    return next(float(2**bits - 1) for bits in (8, 10, 12, 14, 16) if largest < 2**bits)
+        raise damaged(path) from error
