@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     interrupted. Imports the window or the commands, never both.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # For numba, when superpixels are first asked for: the program's own folder may be read-only.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_dir() / "compiled"))
     try:
         status = _start(arguments)
         sys.stdout.flush()

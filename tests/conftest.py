@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from segstudio.core.progress import CancelToken
+from segstudio.imaging import slic_apart
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# What numba compiles is kept from run to run, also by the programs that tests start.
+_COMPILED = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_COMPILED))
 
 # The same examples in every run, and no clock: a change fails by what it does, not by luck or by a
 # busy machine. HYPOTHESIS_PROFILE=explore looks for new examples.
@@ -18,6 +24,13 @@ settings.register_profile(
 )
 settings.register_profile("explore", parent=settings.get_profile("same"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile before the first test, so that none of them meets the makeshift of a first start."""
+    if not hasattr(config, "workerinput") and not slic_apart.compiled_before():
+        slic_apart.begin()
+        slic_apart.wait(CancelToken())
 
 
 @pytest.fixture(autouse=True)

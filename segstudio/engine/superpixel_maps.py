@@ -10,6 +10,7 @@ from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.jobs import Job, JobRunner, JobState, Lane
 from segstudio.engine.superpixel_cache import Scale, SuperpixelCache
 from segstudio.engine.superpixel_map import SuperpixelMap
+from segstudio.imaging import slic_apart
 
 __all__ = ["Scale", "SuperpixelCache", "SuperpixelMap", "SuperpixelMaps"]
 
@@ -45,6 +46,8 @@ class SuperpixelMaps:
         if image is not self._image:
             self.rest()
             self._image, self._maps = image, {}
+        if image is not None:
+            slic_apart.begin()  # the first time on a machine, long before a hand takes the brush
 
     def want(self, scale: Scale) -> SuperpixelMap | None:
         """The map of the open image at `scale`, if it is there; else it is made now."""

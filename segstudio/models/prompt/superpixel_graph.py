@@ -38,7 +38,7 @@ def graph_arrays(image: Rgb8, segments: int) -> Arrays:
     the smaller label first; `length` (m,) pixels of common border; `boundary` (m,) probability of
     an object's boundary.
     """
-    labels = slic(image, segments)
+    labels = slic(image, segments, at_once=True)
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
     fine, coarse = _gradient(lab, 1.0), _gradient(lab, 3.0)
     area = np.bincount(labels.ravel()).astype(np.float64)

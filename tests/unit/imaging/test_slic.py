@@ -190,12 +190,12 @@ def test_scikit_image_takes_over_where_numba_does_not_run(
 ):
     photo = data.coffee()[::4, ::4]
     monkeypatch.setitem(sys.modules, "segstudio.imaging.slic", None)  # as if it failed to import
-    superpixels._implementation.cache_clear()
+    superpixels._load.cache_clear()
     try:
         with caplog.at_level(logging.WARNING):
             labels = slic(photo, 60)
     finally:
-        superpixels._implementation.cache_clear()
+        superpixels._load.cache_clear()
     assert np.array_equal(labels, reference_slic(photo, 60, 10.0, CancelToken()))
     assert "numba" in caplog.text
 
