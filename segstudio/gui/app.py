@@ -40,6 +40,7 @@ from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.operations import OperationsDesk
 from segstudio.gui.desks.painting import PaintingDesk
+from segstudio.gui.desks.partition import PartitionDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
@@ -124,6 +125,7 @@ class Studio(QObject):
             ),
             annotations=AnnotationDesk(self.workspace),
             locks=LockDesk(self.workspace),
+            partition=PartitionDesk(self.workspace, self.canvas),
             history=HistoryDesk(self.workspace),
             operations=OperationsDesk(self.workspace, project, self.superpixels),
             tuning=TuningDesk(self.workspace, prompt, self.canvas),

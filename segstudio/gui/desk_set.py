@@ -14,6 +14,7 @@ from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.operations import OperationsDesk
 from segstudio.gui.desks.painting import PaintingDesk
+from segstudio.gui.desks.partition import PartitionDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
@@ -40,6 +41,7 @@ class DeskSet:
     everything: EverythingDesk
     annotations: AnnotationDesk
     locks: LockDesk
+    partition: PartitionDesk
     history: HistoryDesk
     operations: OperationsDesk
     tuning: TuningDesk

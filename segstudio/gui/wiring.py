@@ -20,6 +20,7 @@ from segstudio.gui.history_wiring import wire_history
 from segstudio.gui.main_window import MainWindow
 from segstudio.gui.operations_wiring import wire_operations
 from segstudio.gui.painting_wiring import wire_painting
+from segstudio.gui.partition_wiring import wire_partition
 from segstudio.gui.picks_wiring import wire_picks
 from segstudio.gui.workspace import Workspace
 
@@ -43,6 +44,7 @@ def wire(
     wire_painting(workspace, desks)
     wire_history(window, desks)
     wire_operations(window, workspace, desks, actions)
+    wire_partition(window, workspace, desks, actions)
     wire_dialogs(window, workspace, desks, actions)
 
 

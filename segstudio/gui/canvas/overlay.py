@@ -10,7 +10,13 @@ from PySide6.QtGui import QPainter
 from segstudio.core.mask import Box
 from segstudio.core.prompt import Prompt
 from segstudio.gui.canvas.brush_ring import BrushRing
-from segstudio.gui.canvas.marks import paint_box, paint_part, paint_prompt, paint_wait
+from segstudio.gui.canvas.marks import (
+    paint_box,
+    paint_part,
+    paint_prompt,
+    paint_sought,
+    paint_wait,
+)
 from segstudio.gui.canvas.view import View
 
 
@@ -24,6 +30,7 @@ class Overlay:
     selected: tuple[int, ...] = ()
     part: Box | None = None  # what the model looks at; None for the whole image
     part_ready: bool = False
+    sought: Box | None = None  # a place that was jumped to, for a moment
     choosable: bool = False  # there are candidates to go through with the wheel
     waiting: bool = False
     wait_angle: float = 0.0
@@ -38,6 +45,8 @@ def paint_marks(painter: QPainter, view: View, over: Overlay) -> None:
     paint_prompt(painter, view, over.prompt)
     if over.rubber_band is not None:
         paint_box(painter, view, over.rubber_band, handles=False)
+    if over.sought is not None:
+        paint_sought(painter, view, over.sought)
     if over.ring is not None and over.cursor is not None:
         over.ring.paint(painter, over.cursor, view.scale)
     if over.waiting and over.cursor is not None:
