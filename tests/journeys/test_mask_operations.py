@@ -108,6 +108,19 @@ def screen(hand: Hand) -> QImage:
     return hand.canvas.grab().toImage()
 
 
+def says(hand: Hand, effect: str) -> None:
+    """Wait until the strip says what its number would do."""
+    strip = hand.studio.desks.tuning.strip
+    hand.wait(lambda: strip.effect.text() == effect, f"{strip.effect.text()} is not {effect}", 20)
+
+
+def drawn(hand: Hand) -> None:
+    """Wait until the preview is seen."""
+    layer = hand.canvas.pictures.operation
+    hand.wait(lambda: layer.picture is not None, "no preview is drawn", 20)
+    hand.settle()
+
+
 def colour(hand: Hand, x: float, y: float) -> tuple[int, int, int]:
     image = screen(hand)
     at = hand.screen(x, y) * image.devicePixelRatio()
@@ -188,12 +201,10 @@ def test_a_strip_shows_what_growing_would_do_and_enter_does_it(hand: Hand) -> No
     assert strip.number.hasFocus()
     assert strip.number.value() == 3
     QTest.keyClicks(strip.number, "12")
-    hand.wait(lambda: layer.picture is not None, "no preview is drawn")
-    hand.settle()
     gained = grown(MASKS[HEAD], 12)
-    assert strip.effect.text() == f"+{gained.area - MASKS[HEAD].area:,} px"
+    says(hand, f"+{gained.area - MASKS[HEAD].area:,} px")
     assert masks(hand) == MASKS
-    assert colour(hand, *beside) != plain
+    hand.wait(lambda: colour(hand, *beside) != plain, "what is gained is not seen")
 
     QTest.keyClick(strip.number, Qt.Key.Key_Return)
     hand.wait(lambda: masks(hand)[HEAD] != MASKS[HEAD], "Enter does not apply")
@@ -217,7 +228,7 @@ def test_esc_drops_the_strip_from_the_canvas_too_and_changes_nothing(hand: Hand)
     for focus in (strip.number, hand.canvas):
         hand.workspace.select((HEAD,))
         pressed(hand, "Shift+W")
-        assert hand.canvas.pictures.operation.picture is not None
+        drawn(hand)
         focus.setFocus()
         QTest.keyClick(focus, Qt.Key.Key_Escape)
         assert not strip.isVisible()
@@ -232,19 +243,19 @@ def test_the_slider_removes_crumbs_of_the_selection_as_it_changes(hand: Hand) ->
     strip = hand.studio.desks.tuning.strip
     hand.workspace.select((HEAD,))
     pressed(hand, "Shift+O")
-    assert strip.effect.text() == "no change"
+    says(hand, "no change")
     hand.workspace.select((DUST,))
     hand.settle()
     both = disc(30, 300, 2).area + disc(60, 480, 3).area
-    assert strip.effect.text() == f"2 crumbs · −{both} px"
+    says(hand, f"2 crumbs · −{both} px")
     strip.slider.setValue(strip.slider.minimum())
     hand.settle()
     assert strip.number.value() == 2
-    assert strip.effect.text() == "no change"
+    says(hand, "no change")
     at_30 = next(place for place in range(240) if _slid(hand, place) >= 15)
     assert strip.slider.value() == at_30
     hand.settle()
-    assert strip.effect.text() == f"1 crumb · −{disc(30, 300, 2).area} px"
+    says(hand, f"1 crumb · −{disc(30, 300, 2).area} px")
     hand.canvas.setFocus()
     pressed(hand, "Return")
     assert masks(hand)[DUST] == MASKS[DUST].subtract(disc(30, 300, 2))
@@ -260,12 +271,13 @@ def test_the_strip_follows_undo_and_closes_with_its_selection(hand: Hand) -> Non
     strip = hand.studio.desks.tuning.strip
     hand.workspace.select((HEAD, SUIT))
     pressed(hand, "Shift+W")
-    before = strip.effect.text()
+    lost = sum(mask.area - shrunk(mask, 3).area for mask in (MASKS[HEAD], MASKS[SUIT]))
+    says(hand, f"−{lost:,} px")
     hand.studio.desks.operations.unite()
     hand.settle()
     assert strip.isVisible()
     joined = MASKS[HEAD].union(MASKS[SUIT])
-    assert strip.effect.text() == f"−{joined.area - shrunk(joined, 3).area:,} px" != before
+    says(hand, f"−{joined.area - shrunk(joined, 3).area:,} px")
     hand.workspace.select(())
     assert not strip.isVisible()
     assert hand.canvas.pictures.operation.draw is None
