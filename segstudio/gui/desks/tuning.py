@@ -23,7 +23,7 @@ from segstudio.gui.canvas.pictures import Draw
 from segstudio.gui.canvas.preview import Picture
 from segstudio.gui.canvas.reshaped import Change, changes_picture
 from segstudio.gui.desks.prompt import PromptDesk
-from segstudio.gui.theme import current_tokens
+from segstudio.gui.theme import LIGHT
 from segstudio.gui.workspace import Workspace
 
 SELECT_TOOL = "select"
@@ -206,7 +206,8 @@ class TuningDesk(QObject):
     def _work(
         self, tuning: Tuning, rows: Sequence[Annotation], ids: Sequence[int]
     ) -> Callable[[CancelToken], _Preview]:
-        masks, lost = self._canvas.masks, QColor(current_tokens().danger)
+        # The photo has no theme: the darker red is seen on more photos.
+        masks, lost = self._canvas.masks, QColor(LIGHT.danger)
         ringed = tuning.operation.key == "crumbs"
 
         def work(cancel: CancelToken) -> _Preview:

@@ -60,7 +60,15 @@ def test_only_the_moved_one_changes_where_there_is_room() -> None:
     assert 0 < after[0].z_order < 10
 
 
-def test_the_fewer_make_room() -> None:
+def test_where_there_is_no_room_those_that_are_passed_change_too_and_no_others() -> None:
+    rows = stack(*range(1000))
+    assert set(ids(at_depth(rows, {500}, 500)[0])) == {500, 501}
+    assert set(ids(at_depth(rows, {500}, 497)[0])) == {498, 499, 500}
+    assert ids(at_depth(rows, {500}, 999)[0]) == [500]
+    assert ids(at_depth(rows, {500}, 0)[0]) == [500]
+
+
+def test_where_many_are_passed_the_few_beyond_make_room() -> None:
     rows = stack(0, 1, 2, 3, 4, 5)
     assert ids(at_depth(rows, {1}, 4)[0]) == [1, 6]
     assert ids(at_depth(rows, {6}, 1)[0]) == [1, 6]
