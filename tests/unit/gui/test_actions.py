@@ -44,6 +44,9 @@ def test_the_promised_keys_are_there() -> None:
         "Shift+Tab": "mask.previous_candidate", "Del": "edit.delete", "Ctrl+Z": "edit.undo",
         "Ctrl+Y": "edit.redo", "Ctrl+Shift+Z": "edit.redo", "V": "view.hide_masks",
         "?": "help.cheat_sheet", "Ctrl+K": "help.find",
+        "U": "mask.union", "Shift+U": "mask.subtract", "I": "mask.intersect",
+        "O": "mask.fill_holes", "Shift+O": "mask.remove_crumbs", "Ctrl+D": "mask.duplicate",
+        "Ctrl+Shift+D": "mask.copy_to_next",
         "1": "edit.category_1", "9": "edit.category_9", "N": "edit.new_category",
     }  # fmt: skip
     found = {key: row.id for row in ACTIONS for key in row.keys if not row.hold or key == "V"}
