@@ -11,7 +11,6 @@ from scipy.spatial import KDTree
 from segstudio.core.mask import Mask
 from segstudio.core.mask_difference import difference, flipped, shared
 from segstudio.imaging.contours import polygons
-from segstudio.imaging.enclosed import union_of
 from segstudio.imaging.outlines import Floats, Outline, Piece, Ring
 
 LEAST_TOLERANCE = 1.0  # teeth of one pixel, and the stairs of a slanted border, are no corners
@@ -35,8 +34,7 @@ def editable_outline(mask: Mask, like: Outline | None = None) -> Outline:
         if not changed.area:
             return like
         fitting = tuple(piece for piece in like.pieces if _untouched(piece, changed))
-        fits = union_of((piece.mask(mask.size) for piece in fitting), mask.size)
-        rest = flipped(mask, shared(mask, fits))
+        rest = flipped(mask, shared(mask, Outline(mask.size, fitting).mask()))
     found = [(piece.outer, *piece.holes) for piece in polygons(rest)]
     paths = [[np.asarray(ring, dtype=np.float64) for ring in rings] for rings in found]
     kept = _kept_of(like, [path for rings in paths for path in rings])
@@ -45,17 +43,26 @@ def editable_outline(mask: Mask, like: Outline | None = None) -> Outline:
 
 
 def _untouched(piece: Piece, changed: Mask) -> bool:
-    """Whether a piece has pixels, and none of them or beside them is a changed one."""
+    """Whether a piece has rings, and none of its pixels or of those beside them is changed."""
+    x0, y0, x1, y1 = piece.box
+    left, top, right, bottom = changed.box
+    if x0 - 1 > right or x1 + 1 < left or y0 - 1 > bottom or y1 + 1 < top:
+        return bool(piece.rings)
     mask = piece.mask(changed.size)
     if not mask.area:
         return False
-    x0, y0, x1, y1 = (int(value) for value in mask.box)
-    x0, y0 = max(x0 - 1, 0), max(y0 - 1, 0)
-    x1, y1 = min(x1 + 1, changed.size[1]), min(y1 + 1, changed.size[0])
-    near = changed.part(x0, y0, x1, y1)
+    crop = [int(value) for value in mask.box]
+    height, width = changed.size
+    crop = [
+        max(crop[0] - 1, 0),
+        max(crop[1] - 1, 0),
+        min(crop[2] + 1, width),
+        min(crop[3] + 1, height),
+    ]
+    near = changed.part(*crop)
     if not near.area:
         return True
-    return not (binary_dilation(mask.crop(x0, y0, x1, y1)) & near.to_array()).any()
+    return not (binary_dilation(mask.crop(*crop)) & near.to_array()).any()
 
 
 def _kept_of(like: Outline | None, paths: Sequence[Floats]) -> Iterator[list[int]]:

@@ -19,10 +19,11 @@ import numpy.typing as npt
 from segstudio.core.mask import Mask
 from segstudio.core.mask_difference import flipped, shared
 from segstudio.imaging.enclosed import union_of
-from segstudio.imaging.polygon_raster import polygon_mask
+from segstudio.imaging.polygon_raster import polygon_mask, union_of_polygons
 
 Point = tuple[float, float]
 Floats = npt.NDArray[np.float64]
+Box = tuple[float, float, float, float]
 _NONE = np.empty((0, 2))
 
 
@@ -56,6 +57,16 @@ class Ring:
         ]
         return np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
 
+    @cached_property
+    def corners(self) -> Floats:
+        """(N, 2) xy: the vertices."""
+        return np.asarray(self.vertices, dtype=np.float64).reshape(-1, 2)
+
+    @cached_property
+    def box(self) -> Box:
+        """xyxy around its path."""
+        return _box_of([self.path])
+
     def edge(self, index: int) -> Floats:
         """(N, 2) xy: an edge with both its ends and its detail."""
         count = len(self.vertices)
@@ -69,17 +80,22 @@ class Piece:
 
     rings: tuple[Ring, ...]
 
-    def mask(self, size: tuple[int, int], columns: tuple[int, int] | None = None) -> Mask:
-        """Its pixels, of an image of `size` (H, W); with `columns`, only those of this range."""
+    def mask(self, size: tuple[int, int], near: Box | None = None) -> Mask:
+        """Its pixels, of an image of `size` (H, W).
+
+        With `near` (xyxy) they are right inside that box; beside it, it costs less.
+        """
         if not self.rings:
             return Mask.empty(size)
-        outer, *holes = (polygon_mask([ring.path], size, columns) for ring in self.rings)
-        return _without(outer, union_of(holes, size)) if holes else outer
+        columns = _columns(near) if near is not None else None
+        outer = polygon_mask([self.rings[0].path], size, columns)
+        holes = [ring.path for ring in self.rings[1:] if near is None or _meet(ring.box, near)]
+        return _without(outer, union_of_polygons(holes, size, columns)) if holes else outer
 
-    @cached_property
-    def box(self) -> tuple[float, float, float, float]:
-        """Half-open xyxy around all of it; nothing for nothing."""
-        return _box_of([ring.path for ring in self.rings])
+    @property
+    def box(self) -> Box:
+        """xyxy around it."""
+        return self.rings[0].box if self.rings else _box_of([])
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +107,9 @@ class Outline:
 
     def mask(self) -> Mask:
         """What it goes around."""
-        return union_of((piece.mask(self.size) for piece in self.pieces), self.size)
+        plain = [piece.rings[0].path for piece in self.pieces if len(piece.rings) == 1]
+        others = [piece.mask(self.size) for piece in self.pieces if len(piece.rings) > 1]
+        return union_of([union_of_polygons(plain, self.size), *others], self.size)
 
     @cached_property
     def rings(self) -> tuple[tuple[At, Ring], ...]:
@@ -123,25 +141,22 @@ class OutlineChange:
     before: Outline
     after: Outline
     piece: int
-    box: tuple[float, float, float, float]
+    box: Box
 
     def pixels(self) -> tuple[Mask, Mask]:
         """The pixels that came, and those that went; what other pieces have does neither."""
         size = self.before.size
-        columns = floor(self.box[0]), floor(self.box[2]) + 1
         old, new = (
-            outline.pieces[self.piece].mask(size, columns) for outline in (self.before, self.after)
+            outline.pieces[self.piece].mask(size, self.box) for outline in (self.before, self.after)
         )
-        others = union_of(
-            (
-                piece.mask(size, columns)
-                for number, piece in enumerate(self.before.pieces)
-                if number != self.piece and _meet(piece.box, self.box)
-            ),
-            size,
+        others = tuple(
+            piece
+            for number, piece in enumerate(self.before.pieces)
+            if number != self.piece and _meet(piece.box, self.box)
         )
+        taken = Outline(size, others).mask()
         came, went = _without(new, old), _without(old, new)
-        return _without(came, others), _without(went, others)
+        return _without(came, taken), _without(went, taken)
 
 
 def moved(outline: Outline, at: At, place: Point) -> OutlineChange:
@@ -198,7 +213,11 @@ def _without(mask: Mask, other: Mask) -> Mask:
     return flipped(mask, shared(mask, other)) if mask.area and other.area else mask
 
 
-def _box_of(lines: Sequence[Floats]) -> tuple[float, float, float, float]:
+def _columns(box: Box) -> tuple[int, int]:
+    return floor(box[0]), floor(box[2]) + 1
+
+
+def _box_of(lines: Sequence[Floats]) -> Box:
     points = np.concatenate([_NONE, *lines])
     if not len(points):
         return 0.0, 0.0, 0.0, 0.0
@@ -206,5 +225,5 @@ def _box_of(lines: Sequence[Floats]) -> tuple[float, float, float, float]:
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
+def _meet(one: Box, other: Box) -> bool:
     return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from segstudio.core.mask import Mask
 
-Floats = npt.NDArray[np.float64]
-
 
 def polygon_mask(
     rings: Sequence[npt.ArrayLike], size: tuple[int, int], columns: tuple[int, int] | None = None
@@ -25,19 +23,27 @@ def polygon_mask(
     side below or to the right, so that polygons with a common edge share no pixel and leave none
     out; the same edge gives the same pixels in either direction.
     """
-    edges = [_edges(np.asarray(ring, dtype=np.float64).reshape(-1, 2)) for ring in rings]
-    height, width = size
-    low, high = (0, width) if columns is None else np.clip(columns, 0, width).tolist()
-    left, right, turn = _ordered(np.concatenate(edges) if edges else np.empty((0, 2, 2)))
-    first = np.clip(np.ceil(left[:, 0] - 0.5), low, max(low, high)).astype(np.int64)
-    last = np.clip(np.ceil(right[:, 0] - 0.5), low, max(low, high)).astype(np.int64)
-    counts = last - first
-    edge = np.repeat(np.arange(len(left)), counts)
-    column = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]
-    slope = (right[:, 1] - left[:, 1]) / (right[:, 0] - left[:, 0])
-    y = left[edge, 1] + (column + 0.5 - left[edge, 0]) * slope[edge]
-    row = np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64)
-    return mask_of_steps(column * height + row, turn[edge], size)
+    positions, turns, _ = _crossings(rings, size, columns)
+    return mask_of_steps(positions, turns, size)
+
+
+def union_of_polygons(
+    rings: Sequence[npt.ArrayLike], size: tuple[int, int], columns: tuple[int, int] | None = None
+) -> Mask:
+    """The pixels inside at least one of the rings, each taken by itself; else as `polygon_mask`.
+
+    For many small rings, which together cost little more than one.
+    """
+    positions, turns, ring = _crossings(rings, size, columns)
+    order = np.lexsort((positions, ring))
+    positions, turns, ring = positions[order], turns[order], ring[order]
+    depth = np.cumsum(turns)  # the turns of a ring add up to nothing: the next begins with 0 again
+    last = np.ones(len(positions), dtype=np.bool_)
+    last[:-1] = (positions[1:] != positions[:-1]) | (ring[1:] != ring[:-1])
+    positions, inside = positions[last], depth[last] != 0
+    changes = np.diff(inside.astype(np.int64), prepend=0)
+    at = changes != 0
+    return mask_of_steps(positions[at], changes[at], size)
 
 
 def mask_of_steps(
@@ -54,18 +60,34 @@ def mask_of_steps(
     return Mask.from_bounds(positions[np.diff(inside, prepend=False)], size)
 
 
-def _edges(ring: Floats) -> Floats:
-    """(N, 2, 2): from each vertex to the next, then xy."""
-    return np.stack((ring, np.roll(ring, -1, axis=0)), axis=1)
+def _crossings(
+    rings: Sequence[npt.ArrayLike], size: tuple[int, int], columns: tuple[int, int] | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where edges cross the middle of a column: pixel index, turn (1 or -1), and whose ring it is.
 
-
-def _ordered(edges: Floats) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
-    """Left and right ends (N, 2) of the edges that are not vertical, and 1 or -1 for turned ones.
-
-    Equal edges of two rings are computed alike, whichever way they run.
+    The index is that of the first pixel below the crossing, column * H + row.
     """
-    edges = edges[edges[:, 0, 0] != edges[:, 1, 0]]
-    forward = edges[:, 0, 0] < edges[:, 1, 0]
-    left = np.where(forward[:, None], edges[:, 0], edges[:, 1])
-    right = np.where(forward[:, None], edges[:, 1], edges[:, 0])
-    return left, right, np.where(forward, 1, -1).astype(np.int64)
+    paths = [np.asarray(ring, dtype=np.float64).reshape(-1, 2) for ring in rings]
+    starts = np.concatenate([np.empty((0, 2)), *paths])
+    after = np.arange(1, len(starts) + 1)
+    ends_at = np.cumsum([len(path) for path in paths], dtype=np.int64)
+    filled = [number for number, path in enumerate(paths) if len(path)]
+    after[ends_at[filled] - 1] = [ends_at[number] - len(paths[number]) for number in filled]
+    owner = np.repeat(np.arange(len(paths)), [len(path) for path in paths])
+    slanted = starts[:, 0] != starts[after, 0]
+    start, end, owner = starts[slanted], starts[after][slanted], owner[slanted]
+    # From left to right, so that an edge is computed alike whichever way it runs.
+    forward = start[:, 0] < end[:, 0]
+    left = np.where(forward[:, None], start, end)
+    right = np.where(forward[:, None], end, start)
+    height, width = size
+    low, high = (0, width) if columns is None else np.clip(columns, 0, width).tolist()
+    first = np.clip(np.ceil(left[:, 0] - 0.5), low, max(low, high)).astype(np.int64)
+    last = np.clip(np.ceil(right[:, 0] - 0.5), low, max(low, high)).astype(np.int64)
+    counts = last - first
+    edge = np.repeat(np.arange(len(left)), counts)
+    column = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]
+    slope = (right[:, 1] - left[:, 1]) / (right[:, 0] - left[:, 0])
+    y = left[edge, 1] + (column + 0.5 - left[edge, 0]) * slope[edge]
+    row = np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64)
+    return column * height + row, np.where(forward, 1, -1)[edge], owner[edge]

@@ -134,8 +134,19 @@ class Stroke:
         ]
         return tuple(piece for piece in pieces if piece is not None)
 
+    def __bool__(self) -> bool:
+        """Whether any pixel is covered."""
+        return bool(self._tiles)
+
     def mask(self) -> Mask:
-        """All that is covered."""
+        """All that is covered, once the stroke is done.
+
+        Its runs are made when they are read for the first time, so that a large stroke ends at
+        once under the hand and is worked out where it is written.
+        """
+        return Mask.deferred(self._size, self._encoded)
+
+    def _encoded(self) -> Mask:
         bounds: list[Runs] = [np.empty(0, dtype=np.int64)]
         for column in sorted({column for _, column in self._tiles}):
             rows = [row for row, other in self._tiles if other == column]

@@ -72,9 +72,9 @@ class BrushTool:
             return Nothing()
         self.move(event, scene)
         self._drag, self._last = None, drag.at
-        mask = drag.stroke.mask()
-        if not mask.area:
+        if not drag.stroke:
             return PaintingDropped()
+        mask = drag.stroke.mask()
         if drag.adds:
             return Painted(add=mask, text="Paint", start=drag.start)
         return Painted(remove=mask, text="Erase", start=drag.start)

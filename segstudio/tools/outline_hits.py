@@ -23,30 +23,37 @@ class OutlineHits:
     """Finds vertices and edges by place, quickly enough for every pointer move."""
 
     def __init__(self, outline: Outline | None) -> None:
-        rings = [(at, ring) for at, ring in outline.rings] if outline is not None else []
-        self._places = [at._replace(vertex=i) for at, r in rings for i in range(len(r.vertices))]
+        self._rings = outline.rings if outline is not None else ()
         empty = np.empty((0, 2))
-        starts = [np.asarray(ring.vertices, dtype=np.float64) for _, ring in rings]
-        self._starts = np.concatenate([empty, *starts])
-        self._steps = np.concatenate([empty, *(np.roll(v, -1, axis=0) - v for v in starts)])
+        corners = [ring.corners for _, ring in self._rings]
+        self._ends = np.cumsum([len(ring) for ring in corners], dtype=np.int64)
+        self._starts = np.concatenate([empty, *corners])
+        after = np.arange(1, len(self._starts) + 1)
+        after[self._ends - 1] = np.append(0, self._ends)[: len(self._ends)]
+        self._steps = self._starts[after] - self._starts
 
     def at(self, x: float, y: float, reach: float, edge_reach: float) -> OutlinePlace | None:
         """The nearest vertex within `reach`, else the nearest edge within `edge_reach`, if any."""
-        if not self._places:
+        if not len(self._starts):
             return None
         away = np.array((x, y)) - self._starts
         distance = np.hypot(away[:, 0], away[:, 1])
         nearest = int(np.argmin(distance))
         if distance[nearest] <= reach:
-            return OutlinePlace(self._places[nearest], _point(self._starts[nearest]))
+            return OutlinePlace(self._place(nearest), _point(self._starts[nearest]))
         square = (self._steps * self._steps).sum(axis=1)
         along = (away * self._steps).sum(axis=1) / np.where(square > 0, square, 1)
         on = self._starts + np.clip(along, 0, 1)[:, None] * self._steps
         distance = np.hypot(on[:, 0] - x, on[:, 1] - y)
         nearest = int(np.argmin(distance))
         if distance[nearest] <= edge_reach:
-            return OutlinePlace(self._places[nearest], _point(on[nearest]), inserts=True)
+            return OutlinePlace(self._place(nearest), _point(on[nearest]), inserts=True)
         return None
+
+    def _place(self, index: int) -> At:
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        at, ring = self._rings[number]
+        return at._replace(vertex=index - int(self._ends[number]) + len(ring.vertices))
 
 
 def _point(place: np.ndarray) -> Point:

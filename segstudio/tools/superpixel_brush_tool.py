@@ -64,9 +64,9 @@ class SuperpixelBrushTool:
             return Nothing()
         self.move(event, scene)
         self._drag = None
-        mask = drag.stroke.mask()
-        if not mask.area:
+        if not drag.stroke:
             return PaintingDropped()
+        mask = drag.stroke.mask()
         if drag.adds:
             return Painted(add=mask, text="Paint superpixels", start=drag.start)
         return Painted(remove=mask, text="Erase superpixels", start=drag.start)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from segstudio.core.mask import Mask
 from segstudio.imaging.contours import polygons
-from segstudio.imaging.polygon_raster import polygon_mask
+from segstudio.imaging.polygon_raster import polygon_mask, union_of_polygons
 
 SIZE = (12, 17)
 # Eighths are exact, and none of them lies on a pixel's centre but for the halves.
 numbers = st.integers(-40, 200).map(lambda n: n / 8)
-rings = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=8)
+rings = st.lists(st.tuples(numbers, numbers), max_size=8)
 arrays = st.integers(0, 2**32 - 1).map(
     lambda seed: np.random.default_rng(seed).random(SIZE) < 0.2 + seed % 6 / 10
 )
@@ -27,7 +27,7 @@ def winding(ring: list[tuple[float, float]], x: Fraction, y: Fraction) -> int:
     An edge at the point's own height is above it; a vertex at its column belongs to the right.
     """
     total = 0
-    for (x0, y0), (x1, y1) in zip(ring, [*ring[1:], ring[0]], strict=True):
+    for (x0, y0), (x1, y1) in zip(ring, [*ring[1:], *ring[:1]], strict=True):
         if (x0 <= x) == (x1 <= x):
             continue
         cut = Fraction(y0) + (x - Fraction(x0)) * Fraction(y1 - y0) / Fraction(x1 - x0)
@@ -55,6 +55,21 @@ def test_exact_outlines_give_back_their_mask(array: np.ndarray) -> None:
     mask = Mask.from_array(array)
     found = [ring for piece in polygons(mask) for ring in (piece.outer, *piece.holes)]
     assert polygon_mask(found, SIZE) == mask
+
+
+@given(st.lists(rings, max_size=4), st.tuples(st.integers(-3, 20), st.integers(-3, 20)))
+def test_each_ring_by_itself_and_only_some_columns(
+    several: list[list[tuple[float, float]]], columns: tuple[int, int]
+) -> None:
+    wanted = np.zeros(SIZE, dtype=bool)
+    for ring in several:
+        wanted |= polygon_mask([ring], SIZE).to_array()
+    assert np.array_equal(union_of_polygons(several, SIZE).to_array(), wanted)
+    inside = np.zeros(SIZE, dtype=bool)
+    inside[:, max(columns[0], 0) : max(columns[1], 0)] = True
+    assert np.array_equal(union_of_polygons(several, SIZE, columns).to_array(), wanted & inside)
+    together = polygon_mask(several, SIZE).to_array()
+    assert np.array_equal(polygon_mask(several, SIZE, columns).to_array(), together & inside)
 
 
 @given(rings, rings)
