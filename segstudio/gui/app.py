@@ -41,6 +41,7 @@ from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.operations import OperationsDesk
 from segstudio.gui.desks.painting import PaintingDesk
 from segstudio.gui.desks.partition import PartitionDesk
+from segstudio.gui.desks.polygon import PolygonDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
@@ -130,6 +131,7 @@ class Studio(QObject):
             operations=OperationsDesk(self.workspace, project, self.superpixels),
             tuning=TuningDesk(self.workspace, prompt, self.canvas),
             painting=PaintingDesk(self.workspace, prompt, self.canvas),
+            polygon=PolygonDesk(self.workspace, prompt, self.canvas),
             brush=BrushDesk(self.workspace, tools, self.canvas, superpixels),
             superpixels=superpixels,
             view=view,

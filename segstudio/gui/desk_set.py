@@ -15,6 +15,7 @@ from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.operations import OperationsDesk
 from segstudio.gui.desks.painting import PaintingDesk
 from segstudio.gui.desks.partition import PartitionDesk
+from segstudio.gui.desks.polygon import PolygonDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
@@ -46,6 +47,7 @@ class DeskSet:
     operations: OperationsDesk
     tuning: TuningDesk
     painting: PaintingDesk
+    polygon: PolygonDesk
     brush: BrushDesk
     superpixels: SuperpixelDesk
     view: ViewDesk

@@ -22,6 +22,7 @@ from segstudio.gui.operations_wiring import wire_operations
 from segstudio.gui.painting_wiring import wire_painting
 from segstudio.gui.partition_wiring import wire_partition
 from segstudio.gui.picks_wiring import wire_picks
+from segstudio.gui.polygon_wiring import wire_polygon
 from segstudio.gui.workspace import Workspace
 
 
@@ -43,6 +44,7 @@ def wire(
     wire_picks(window, desks)
     wire_painting(workspace, desks)
     wire_history(window, desks)
+    wire_polygon(window, desks)
     wire_operations(window, workspace, desks, actions)
     wire_partition(window, workspace, desks, actions)
     wire_dialogs(window, workspace, desks, actions)

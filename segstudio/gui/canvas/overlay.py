@@ -17,6 +17,7 @@ from segstudio.gui.canvas.marks import (
     paint_sought,
     paint_wait,
 )
+from segstudio.gui.canvas.outline_marks import OutlineMarks
 from segstudio.gui.canvas.view import View
 
 
@@ -36,6 +37,7 @@ class Overlay:
     wait_angle: float = 0.0
     cursor: QPointF | None = None
     ring: BrushRing | None = None
+    outline: OutlineMarks | None = None
 
 
 def paint_marks(painter: QPainter, view: View, over: Overlay) -> None:
@@ -47,6 +49,8 @@ def paint_marks(painter: QPainter, view: View, over: Overlay) -> None:
         paint_box(painter, view, over.rubber_band, handles=False)
     if over.sought is not None:
         paint_sought(painter, view, over.sought)
+    if over.outline is not None:
+        over.outline.paint(painter, view)
     if over.ring is not None and over.cursor is not None:
         over.ring.paint(painter, over.cursor, view.scale)
     if over.waiting and over.cursor is not None:

@@ -21,6 +21,8 @@ class AnnotationDesk(QObject):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
+        # Asked at Del; True where it took away something smaller, so that the annotations stay.
+        self.deletes_part: Callable[[], bool] = lambda: False
 
     def undo(self) -> None:
         self._step(self.tr("Undone: {}"), self.tr("Nothing to undo."), ImageSession.undo)
@@ -41,7 +43,7 @@ class AnnotationDesk(QObject):
     def delete(self) -> None:
         """Delete the selected annotations; no question, as undo brings them back."""
         ids = self._workspace.selected
-        if ids:
+        if ids and not self.deletes_part():
             self._change(self.tr("deleting"), lambda session: session.delete(ids))
 
     def select_all(self) -> None:

@@ -51,6 +51,7 @@ class PromptDesk(QObject):
     model_failed = Signal()  # its weights or its device; said already
     gave_up = Signal()  # Esc where there was nothing to give up here
     nothing_to_accept = Signal()  # Space without a prompt
+    nothing_to_take_back = Signal()  # Backspace with a tool that does not prompt
 
     def __init__(
         self, workspace: Workspace, session: PromptSession, canvas: Canvas, tools: ToolDesk
@@ -110,6 +111,8 @@ class PromptDesk(QObject):
         tool = self.tools.tool
         if isinstance(tool, PromptTool):
             self.tools.take(tool.take_back())
+        else:
+            self.nothing_to_take_back.emit()
 
     def _reset(self) -> None:
         for tool in self.tools.tools.values():

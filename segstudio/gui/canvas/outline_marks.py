@@ -1,0 +1,107 @@
+"""Outlines that a hand draws or edits: lines, corners to take hold of, and the one under the hand.
+
+Lines and handles are of one size on the screen, whatever the zoom. Dense corners are drawn as one
+stroke of points, so that an outline of thousands costs little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+
+from segstudio.gui.canvas.marks import ADD, BOX, REMOVE
+from segstudio.gui.canvas.view import View
+from segstudio.tools.contract import OutlineShown, Point
+
+LINE, HALO = 1.5, 3.5
+HANDLE, HANDLE_HALO = 5.0, 7.0
+HOT, START = 5.0, 5.5  # radius of the handle under the pointer, and of a polygon's first corner
+SHADE, LIGHT = QColor(0, 0, 0, 150), QColor("white")
+_CLOSING = (4.0, 4.0)
+_AROUND = 16.0  # logical pixels: what lies that far beside the canvas shows nothing in it
+
+Ring = tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class OutlineMarks:
+    """What to draw; `corners` says that the points of the line were clicked, one by one."""
+
+    shown: OutlineShown
+    corners: bool = True
+
+    def __bool__(self) -> bool:
+        return bool(self.shown.rings or self.shown.line)
+
+    def paint(self, painter: QPainter, view: View) -> None:
+        """Draw it over everything."""
+        shown = self.shown
+        rings = [on_screen(ring, view) for ring in shown.rings]
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for points in rings:
+            for pen in (_pen(SHADE, HALO), _pen(BOX, LINE)):
+                painter.setPen(pen)
+                painter.drawPolygon(_polygon(points))
+        if rings:
+            _paint_handles(painter, np.concatenate(rings), view)
+        if shown.hot is not None:
+            self._paint_hot(painter, QPointF(*view.to_screen(*shown.hot)))
+        if shown.line:
+            self._paint_line(painter, on_screen(shown.line, view), view)
+
+    def _paint_hot(self, painter: QPainter, at: QPointF) -> None:
+        """Full where a drag moves a corner, hollow where a press makes one."""
+        painter.setPen(_pen(LIGHT, LINE))
+        painter.setBrush(QColor(255, 255, 255, 70) if self.shown.inserts else BOX)
+        painter.drawEllipse(at, HOT, HOT)
+
+    def _paint_line(self, painter: QPainter, points: npt.NDArray[np.float64], view: View) -> None:
+        colour = ADD if self.shown.adds else REMOVE
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        line = _polygon(points)
+        for pen in (_pen(SHADE, HALO), _pen(colour, LINE)):
+            painter.setPen(pen)
+            painter.drawPolyline(line)
+        first, last = line.first(), line.last()
+        if len(points) > 2 and not self.shown.closes:
+            closing = _pen(LIGHT, 1.0)
+            closing.setDashPattern(list(_CLOSING))
+            painter.setPen(closing)
+            painter.drawLine(last, first)
+        if self.corners:
+            _paint_handles(painter, points[:-1], view)
+            painter.setPen(_pen(colour, LINE))
+            painter.setBrush(colour if self.shown.closes else QColor(255, 255, 255, 70))
+            painter.drawEllipse(first, START, START)
+
+
+def on_screen(points: Ring, view: View) -> npt.NDArray[np.float64]:
+    """(N, 2) xy in logical screen pixels."""
+    flat = np.array(points, dtype=np.float64).reshape(-1, 2)
+    return flat * view.scale + (view.x, view.y)
+
+
+def _paint_handles(painter: QPainter, points: npt.NDArray[np.float64], view: View) -> None:
+    """A square at each of the points that are in sight."""
+    low, high = -_AROUND, np.add(view.viewport, _AROUND)
+    seen = points[np.all((points > low) & (points < high), axis=1)]
+    marks = _polygon(seen)
+    for colour, width in ((BOX, HANDLE_HALO), (LIGHT, HANDLE)):
+        pen = QPen(colour, width)
+        pen.setCapStyle(Qt.PenCapStyle.SquareCap)
+        painter.setPen(pen)
+        painter.drawPoints(marks)
+
+
+def _polygon(points: npt.NDArray[np.float64]) -> QPolygonF:
+    return QPolygonF([QPointF(x, y) for x, y in points.tolist()])
+
+
+def _pen(colour: QColor, width: float) -> QPen:
+    pen = QPen(colour, width)
+    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    return pen
