@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segstudio.imaging.outlines import At, Outline
+from segstudio.imaging.outlines import At, Outline, Ring
 from segstudio.tools.contract import Point
+
+REACH = 1.5  # a vertex is hit within six screen pixels: 1.5 times the slack
+LEAST_SIZE = 2.0  # a ring of less than eight screen pixels is nothing to take hold of
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,12 @@ class OutlinePlace:
     at: At
     point: Point
     inserts: bool = False
+
+
+def size_of(ring: Ring) -> float:
+    """The longer side of the box around a ring."""
+    x0, y0, x1, y1 = ring.box
+    return max(x1 - x0, y1 - y0)
 
 
 class OutlineHits:
@@ -31,22 +40,29 @@ class OutlineHits:
         after = np.arange(1, len(self._starts) + 1)
         after[self._ends - 1] = np.append(0, self._ends)[: len(self._ends)]
         self._steps = self._starts[after] - self._starts
+        sizes = np.array([size_of(ring) for _, ring in self._rings])
+        self._sizes = np.repeat(sizes, [len(ring) for ring in corners])
 
-    def at(self, x: float, y: float, reach: float, edge_reach: float) -> OutlinePlace | None:
-        """The nearest vertex within `reach`, else the nearest edge within `edge_reach`, if any."""
+    def at(self, x: float, y: float, slack: float) -> OutlinePlace | None:
+        """The nearest vertex within six screen pixels, else the nearest edge within four, if any.
+
+        Rings that are too small for a hand are passed over. `slack` is how many image pixels four
+        screen pixels cover.
+        """
         if not len(self._starts):
             return None
         away = np.array((x, y)) - self._starts
-        distance = np.hypot(away[:, 0], away[:, 1])
+        hidden = np.where(self._sizes < LEAST_SIZE * slack, np.inf, 0.0)
+        distance = np.hypot(away[:, 0], away[:, 1]) + hidden
         nearest = int(np.argmin(distance))
-        if distance[nearest] <= reach:
+        if distance[nearest] <= REACH * slack:
             return OutlinePlace(self._place(nearest), _point(self._starts[nearest]))
         square = (self._steps * self._steps).sum(axis=1)
         along = (away * self._steps).sum(axis=1) / np.where(square > 0, square, 1)
         on = self._starts + np.clip(along, 0, 1)[:, None] * self._steps
-        distance = np.hypot(on[:, 0] - x, on[:, 1] - y)
+        distance = np.hypot(on[:, 0] - x, on[:, 1] - y) + hidden
         nearest = int(np.argmin(distance))
-        if distance[nearest] <= edge_reach:
+        if distance[nearest] <= slack:
             return OutlinePlace(self._place(nearest), _point(on[nearest]), inserts=True)
         return None
 

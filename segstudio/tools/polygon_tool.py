@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import hypot
 
-from segstudio.imaging.outlines import Outline, OutlineChange, moved, with_vertex, without_vertex
+from segstudio.imaging.outlines import (
+    At,
+    Outline,
+    OutlineChange,
+    moved,
+    with_vertex,
+    without_vertex,
+)
 from segstudio.imaging.polygon_raster import polygon_mask
 from segstudio.tools.contract import (
     Button,
@@ -19,10 +26,9 @@ from segstudio.tools.contract import (
     Scene,
     ToolResult,
 )
-from segstudio.tools.outline_hits import OutlineHits, OutlinePlace
+from segstudio.tools.outline_hits import LEAST_SIZE, REACH, OutlineHits, OutlinePlace, size_of
 
-_REACH = 1.5  # a vertex is hit within six screen pixels: 1.5 times the slack
-_EDGE_REACH = 1.0
+Vertices = tuple[Point, ...]
 _LEAST = 3  # corners of a polygon
 
 
@@ -64,7 +70,7 @@ class PolygonTool:
         self._line: _Line | None = None
         self._drag: _Drag | None = None
         self._pointer: Point = (0.0, 0.0)
-        self._slack = 4.0
+        self._slack = 0.0
 
     @property
     def outline(self) -> Outline | None:
@@ -114,7 +120,7 @@ class PolygonTool:
     def move(self, event: PointerEvent, scene: Scene) -> ToolResult:
         if scene.image_size is None:
             return Nothing()
-        before = self._hot
+        before, slack = self._hot, self._slack
         self._point(event, scene.image_size)
         drag = self._drag
         if drag is not None:
@@ -126,7 +132,9 @@ class PolygonTool:
             drag.change = moved(drag.outline, drag.place.at, place)
             self._hot = OutlinePlace(drag.place.at, place)
             return self._shown()
-        return self._shown() if self._line is not None or self._hot != before else Nothing()
+        same = self._line is None and (self._hot, self._slack) == (before, slack)
+        idle = self._line is None and self._outline is None
+        return Nothing() if same or idle else self._shown()
 
     def release(self, event: PointerEvent, scene: Scene) -> ToolResult:
         if self._drag is None or event.button is not Button.LEFT:
@@ -195,20 +203,17 @@ class PolygonTool:
 
     def _near_first(self, line: _Line) -> bool:
         (x, y), (first_x, first_y) = self._pointer, line.corners[0]
-        return hypot(x - first_x, y - first_y) <= _REACH * self._slack
+        return hypot(x - first_x, y - first_y) <= REACH * self._slack
 
     def _point(self, event: PointerEvent, size: tuple[int, int]) -> None:
         """Follow the pointer; places beside the image count as its edge."""
         self._pointer, self._slack = _inside((event.x, event.y), size), event.slack
         if self._drag is None:
-            self._hot = self._hits.at(
-                *self._pointer, _REACH * self._slack, _EDGE_REACH * self._slack
-            )
+            self._hot = self._hits.at(*self._pointer, self._slack)
 
     def _take(self, outline: Outline | None) -> None:
         self._outline, self._hits = outline, OutlineHits(outline)
-        reach = _REACH * self._slack
-        self._hot = self._hits.at(*self._pointer, reach, _EDGE_REACH * self._slack)
+        self._hot = self._hits.at(*self._pointer, self._slack)
 
     def _done(self, change: OutlineChange, text: str) -> ToolResult:
         """Go on with the outline after `change`; its pixels are one step, if there are any."""
@@ -226,12 +231,22 @@ class PolygonTool:
             outline=self._shown(),
         )
 
+    def _offered(self, outline: Outline | None, dragged: At | None) -> tuple[Vertices, ...]:
+        """The rings that a hand can take hold of at this zoom, and the one that it holds."""
+        if outline is None:
+            return ()
+        held = dragged._replace(vertex=0) if dragged is not None else None
+        least = LEAST_SIZE * self._slack
+        return tuple(
+            ring.vertices for at, ring in outline.rings if at == held or size_of(ring) >= least
+        )
+
     def _shown(self) -> OutlineShown:
         drag, line, hot = self._drag, self._line, self._hot
         outline = self._outline
         if drag is not None:
             outline = drag.change.after if drag.change is not None else drag.outline
-        rings = tuple(ring.vertices for _, ring in outline.rings) if outline is not None else ()
+        rings = self._offered(outline, drag.place.at if drag is not None else None)
         if line is None:
             point, inserts = (hot.point, hot.inserts) if hot is not None else (None, False)
             return OutlineShown(rings, hot=point, inserts=inserts)

@@ -165,6 +165,21 @@ def test_an_outline_shows_its_corners(tool: PolygonTool, hand: Hand) -> None:
     assert tool.edit(None, None) == OutlineShown()
 
 
+def test_rings_too_small_for_a_hand_are_not_offered_until_one_zooms_in(
+    tool: PolygonTool, hand: Hand
+) -> None:
+    pin = box(45, 30, 48, 33)
+    edited(tool, SQUARE & ~pin)
+    assert len(shown(hand.move(46, 31)).rings) == 1 and shown(hand.results[-1]).hot is None
+    closer = PointerEvent(46, 31, None, slack=0.5)
+    offered = shown(tool.move(closer, hand.scene))
+    assert len(offered.rings) == 2
+    nearby = PointerEvent(45.2, 30, None, slack=0.5)
+    assert shown(tool.move(nearby, hand.scene)).hot == (45, 30)
+    assert len(shown(hand.move(80, 70)).rings) == 1
+    assert after(SQUARE & ~pin, hand.drag((60, 20), (70, 10)))[29:34, 44:49].sum() == 16
+
+
 def test_a_dragged_corner_changes_what_lies_between(tool: PolygonTool, hand: Hand) -> None:
     edited(tool, SQUARE)
     hand.press(60, 20)
