@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtGui import QImage
 
 from segstudio.core.changes import Edit
-from segstudio.engine.jobs import Lane
 from segstudio.engine.prompt_session import EmbeddingState, PromptSession
 from segstudio.gui.action_set import ActionSet
-from segstudio.gui.canvas.canvas import Canvas
-from segstudio.gui.canvas.preview import Picture
 from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.pointing import Pointing
 from segstudio.gui.dialog_wiring import wire_dialogs
+from segstudio.gui.drawing_wiring import draw_in_background
 from segstudio.gui.history_wiring import wire_history
 from segstudio.gui.main_window import MainWindow
 from segstudio.gui.operations_wiring import wire_operations
@@ -116,47 +111,13 @@ def _wire_embedding(
     desks.in_view.looked.connect(show)
 
 
-def _wire_drawing(canvas: Canvas, workspace: Workspace) -> None:
-    """What takes longer than a frame is drawn in the background."""
-
-    def draw_later(work: Callable[[], QImage], done: Callable[[QImage], None]) -> None:
-        workspace.runner.submit(
-            Lane.IO,
-            "drawing",
-            lambda _c, _p: work(),
-            on_done=done,
-            on_error=workspace.tell_error,
-            key="scene",
-            priority=-1,
-        )
-
-    def draw_picture(
-        work: Callable[[], Picture | None], done: Callable[[Picture | None], None]
-    ) -> None:
-        def failed(error: Exception) -> None:
-            workspace.tell_error(error)
-            done(None)
-
-        workspace.runner.submit(
-            Lane.IO,
-            "drawing",
-            lambda _c, _p: work(),
-            on_done=done,
-            on_error=failed,
-            priority=-2,
-        )
-
-    canvas.scene.draw_later = draw_later
-    canvas.pictures.draw_with(draw_picture)
-
-
 def _wire_canvas(
     window: MainWindow, workspace: Workspace, desks: DeskSet, actions: ActionSet
 ) -> None:
     canvas = window.canvas
     pointing = Pointing(workspace, desks.prompt, canvas)
 
-    _wire_drawing(canvas, workspace)
+    draw_in_background(canvas, workspace.runner, workspace.tell_error)
 
     def show_image() -> None:
         canvas.show_image(workspace.pyramid)
@@ -164,8 +125,7 @@ def _wire_canvas(
 
     def show_masks() -> None:
         masks = canvas.masks
-        masks.annotations, masks.shapes = workspace.annotations, workspace.shapes
-        masks.categories = workspace.categories
+        masks.annotations, masks.categories = workspace.annotations, workspace.categories
         canvas.refresh()
 
     def show_selection() -> None:

@@ -23,7 +23,7 @@ from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.jobs import JobRunner, Lane
 from segstudio.engine.project_session import OpenedProject
-from segstudio.gui.canvas.shapes import Shape, annotation_shapes
+from segstudio.gui.canvas.layers import measure
 from segstudio.imaging.pyramid import Pyramid
 from segstudio.store.project import ProjectStore
 
@@ -51,7 +51,6 @@ class Workspace(QObject):
         self.session: ImageSession | None = None
         self.pixels: RgbImage | None = None
         self.pyramid: Pyramid | None = None
-        self.shapes: dict[int, Shape] = {}
         self.selected: tuple[int, ...] = ()
         self.category_id: int | None = None
         self.last_category_id: int | None = None
@@ -70,7 +69,7 @@ class Workspace(QObject):
         self.category_counts = Counter(contents.category_counts)
         first = next(iter(self.categories), None)
         self.category_id, self.last_category_id = first, None
-        self.set_image(None, None, None, {})
+        self.set_image(None, None, None)
         self.project_changed.emit()
         self.categories_changed.emit()
 
@@ -79,10 +78,9 @@ class Workspace(QObject):
         session: ImageSession | None,
         pixels: RgbImage | None,
         pyramid: Pyramid | None,
-        shapes: Mapping[int, Shape],
     ) -> None:
         self.session, self.pixels, self.pyramid = session, pixels, pyramid
-        self.shapes, self.selected = dict(shapes), ()
+        self.selected = ()
         self.image_changed.emit()
         self.selection_changed.emit()
 
@@ -138,15 +136,17 @@ class Workspace(QObject):
         if session is None:
             return
 
-        def work(_: CancelToken, __: ProgressSink) -> tuple[Edit, dict[int, Shape]] | None:
+        def work(_: CancelToken, __: ProgressSink) -> Edit | None:
             edit = make(session)
-            return (edit, annotation_shapes(edit.after.annotations)) if edit else None
+            if edit is not None:
+                measure(edit.after.annotations)
+            return edit
 
-        def done(result: tuple[Edit, dict[int, Shape]] | None) -> None:
-            if result is not None:
-                self._apply(session, *result)
+        def done(edit: Edit | None) -> None:
+            if edit is not None:
+                self._apply(session, edit)
                 if then is not None:
-                    then(result[0])
+                    then(edit)
             elif otherwise is not None:
                 otherwise()
 
@@ -176,24 +176,19 @@ class Workspace(QObject):
 
         def done(result: tuple[ImageSession, Edit] | None) -> None:
             if result is not None and store is self.store:
-                self._apply(*result, {})
+                self._apply(*result)
                 if then is not None:
                     then(result[1])
 
         self.runner.submit(Lane.STORE, text, work, on_done=done, on_error=self.tell_error)
 
-    def _apply(self, session: ImageSession, edit: Edit, shapes: Mapping[int, Shape]) -> None:
+    def _apply(self, session: ImageSession, edit: Edit) -> None:
         before, after = edit.before, edit.after
         self.image_counts[edit.image_id] += len(after.annotations) - len(before.annotations)
         self.category_counts.update(annotation.category_id for annotation in after.annotations)
         self.category_counts.subtract(annotation.category_id for annotation in before.annotations)
         self.images.update({image.id: image for image in after.images})
         if session is self.session:
-            kept = {annotation.id for annotation in after.annotations}
-            for annotation in before.annotations:
-                if annotation.id not in kept:
-                    self.shapes.pop(annotation.id, None)
-            self.shapes.update(shapes)
             self.select(self.selected)
         self._apply_categories(before, after)
         self.edited.emit(edit)

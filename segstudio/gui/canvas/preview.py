@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PySide6.QtGui import QColor, QImage
 
-from segstudio.core.mask import Mask
 from segstudio.core.prompt import Candidate, MaskLogits
+from segstudio.gui.canvas.coverage import coverage, first_centre
 from segstudio.gui.canvas.layers import OUTLINE_WIDTH, Pixels, Place, draw_photo
 from segstudio.imaging.pyramid import Pyramid
 
@@ -78,23 +78,18 @@ def part_of(candidate: Candidate, place: Place) -> Part | None:
     # A contour between pixel centres may leave the box of the pixels by almost half of one.
     slack = 0.49 if logits is not None else 0.0
     box = mask.box
-    left = _first_centre(max(0.0, box.x0 - slack) * scale + place.x)
-    top = _first_centre(max(0.0, box.y0 - slack) * scale + place.y)
-    right = _first_centre(min(float(width), box.x1 + slack) * scale + place.x)
-    bottom = _first_centre(min(float(height), box.y1 + slack) * scale + place.y)
+    left = first_centre(max(0.0, box.x0 - slack) * scale + place.x)
+    top = first_centre(max(0.0, box.y0 - slack) * scale + place.y)
+    right = first_centre(min(float(width), box.x1 + slack) * scale + place.x)
+    bottom = first_centre(min(float(height), box.y1 + slack) * scale + place.y)
     x0, y0 = max(0, left), max(0, top)
     x1, y1 = min(place.size[0], right), min(place.size[1], bottom)
     if x0 >= x1 or y0 >= y1:
         return None
     whole = (x0, y0, x1, y1) == (left, top, right, bottom)
     here = Place(scale, place.x - x0, place.y - y0, (x1 - x0, y1 - y0))
-    covered = _of_logits(logits, here) if logits is not None else _of_runs(mask, here)
+    covered = _of_logits(logits, here) if logits is not None else coverage(mask, here)
     return Part(covered, (x0, y0), whole, smooth=logits is not None)
-
-
-def _first_centre(edge: float) -> int:
-    """The first device pixel whose centre lies at or beyond `edge`."""
-    return int(np.ceil(edge - 0.5))
 
 
 def _of_logits(logits: MaskLogits, place: Place) -> Pixels:
@@ -113,40 +108,6 @@ def _of_logits(logits: MaskLogits, place: Place) -> Pixels:
         logits.values, matrix, place.size, flags=flags, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(np.greater(values, 0.0)).view(np.uint8)
-
-
-def _of_runs(mask: Mask, place: Place) -> Pixels:
-    """(h, w) of 0 and 1: the pixel under each device pixel's centre.
-
-    Only the columns asked for are looked at: the cost follows the place, and the runs in sight.
-    """
-    height, width = mask.size
-    columns = _under(place.x, place.scale, place.size[0], width)
-    rows = _under(place.y, place.scale, place.size[1], height)
-    bounds = np.cumsum(mask.runs)
-    ends = bounds[1::2]
-    starts = bounds[0::2][: len(ends)]
-    low = columns * height
-    first = np.searchsorted(ends, low, side="right")
-    counts = np.searchsorted(starts, low + height, side="left") - first
-    which = np.repeat(np.arange(len(columns)), counts)
-    steps = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-    runs = np.repeat(first, counts) + steps
-    begin = np.searchsorted(rows, starts[runs] - low[which])
-    end = np.searchsorted(rows, ends[runs] - low[which])
-    seen = end > begin
-    stride = len(rows) + 1
-    change = np.zeros(len(columns) * stride, dtype=np.int8)
-    change[which[seen] * stride + begin[seen]] += 1
-    change[which[seen] * stride + end[seen]] -= 1
-    inside = np.cumsum(change.reshape(len(columns), stride), axis=1, dtype=np.int8)
-    return np.ascontiguousarray(inside[:, :-1].T).view(np.uint8)
-
-
-def _under(offset: float, scale: float, count: int, limit: int) -> npt.NDArray[np.int64]:
-    """The image pixel under each of `count` device pixels' centres, ascending."""
-    found = np.floor((np.arange(count) + 0.5 - offset) / scale).astype(np.int64)
-    return np.asarray(np.clip(found, 0, limit - 1), dtype=np.int64)
 
 
 # -- pictures ---------------------------------------------------------------------------------

@@ -1,24 +1,38 @@
-"""The photo and its masks as one picture, kept for the view that it was drawn for.
+"""The photo and its masks as one picture, kept as tiles at the scale that is shown.
 
-A pan shifts the picture's pixels and draws only the strip that comes into sight. A zoom or a
-change shows the old picture, moved and scaled, until the new one has been drawn in the background:
-drawing hundreds of masks takes longer than a frame.
+A pan draws tiles where they lie now. What is missing or has changed is drawn in the background;
+until it is there, a zoom shows the tiles of the old scale, and beyond them a small picture of the
+whole image that is always kept: drawing hundreds of masks takes longer than a frame.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize
-from PySide6.QtGui import QColor, QImage, QPainter, QPixmap, QRegion
+import numpy as np
+from PySide6.QtCore import QRect, QTimer
+from PySide6.QtGui import QColor, QPainter
 
-from segstudio.gui.canvas.layers import MaskLayer, Place, draw_photo
+from segstudio.core.mask import Box
+from segstudio.gui.canvas.layers import MaskLayer, draw_photo
+from segstudio.gui.canvas.looks import Looks
+from segstudio.gui.canvas.place import Pixels, Place
+from segstudio.gui.canvas.tiles import SIDE, Grid, Rect, Tiles, cut
 from segstudio.gui.canvas.view import View
 from segstudio.imaging.pyramid import Pyramid
 
-# Runs the work elsewhere and calls back on the GUI thread; newer work replaces older.
-DrawLater = Callable[[Callable[[], QImage], Callable[[QImage], None]], None]
+OVERVIEW = 1280  # longest side of the small picture, in device pixels
+AHEAD, AHEAD_MS = 3, 12  # so many tiles out of sight are drawn at a time, then a pause: no frame
+# has much to do, and what comes into sight has not long to wait.
+GESTURE_S, REST_MS = 0.15, 25  # a zoom that follows another one so soon is drawn when it rests
+KEPT = 2 * SIDE  # tiles that lie farther than this from the screen are forgotten
+
+Drawn = list[tuple[Rect, Pixels]]
+# Runs the work elsewhere and calls back on the GUI thread, with None if it failed.
+DrawLater = Callable[[Callable[[], "Drawn | None"], Callable[["Drawn | None"], None]], None]
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,6 @@ class Frame:
     size: tuple[int, int]
     ratio: float
     ground: str
-    version: int = 0
 
     def is_pan_of(self, other: Frame) -> bool:
         return self == replace(other, view=self.view) and self.view.scale == other.view.scale
@@ -46,6 +59,17 @@ class Frame:
         )
 
 
+@dataclass(eq=False)
+class _Batch:
+    """What is drawn in the background at one time, and what changed since it began."""
+
+    tiles: Tiles
+    rects: list[Rect]
+    ahead: bool = False
+    cancelled: bool = False
+    changed: list[list[Box] | None] = field(default_factory=list)
+
+
 class Scene:
     """The picture of one canvas, and how to keep it right."""
 
@@ -53,116 +77,226 @@ class Scene:
         self.pyramid: Pyramid | None = None
         self.masks = MaskLayer()
         self.draw_later: DrawLater | None = None
-        self.drawn: Callable[[], None] = lambda: None  # a picture has come from the background
+        self.drawn: Callable[[], None] = lambda: None  # something has come from the background
         # Whether what was painted last shows all masks as they are now: then the hand's strokes
         # that have become masks need not be drawn over it any more.
         self.settled = True
-        self._version = 0
-        self._picture: QPixmap | None = None
-        self._shown: Frame | None = None
-        self._wanted: Frame | None = None
+        self.looks = Looks()  # of the masks, as they were when `forget` was called last
+        self._tiles: Tiles | None = None  # at the scale that is shown
+        self._old: Tiles | None = None  # at the scale of before, until the new ones are there
+        self._overview: Tiles | None = None
+        self._in_sight: Rect = (0, 0, 0, 0)  # of the grid of `_tiles`
+        self._batch: _Batch | None = None
+        self._failed = False  # drawing failed; not again before something else is asked for
+        self._begun = 0.0  # when the scale last changed
+        self._resting = False  # a zoom goes on
+
+    # -- what is shown --------------------------------------------------------------------------
 
     def show(self, pyramid: Pyramid | None) -> None:
         """Another photo, or none: nothing of the old picture is of use."""
         self.pyramid = pyramid
-        self._picture = self._shown = self._wanted = None
+        self._tiles = self._old = self._overview = None
+        self._drop_batch()
 
     def forget(self) -> None:
-        """Masks, colours or visibility changed."""
-        self._version += 1
+        """Masks, colours or visibility changed: what looks another way is drawn again."""
+        old, self.looks = self.looks, self.masks.looks()
+        boxes = self.looks.changed(old)
+        for tiles in (self._tiles, self._old, self._overview):
+            if tiles is not None:
+                tiles.mark(boxes)
+        if self._batch is not None:
+            self._batch.changed.append(boxes)
+        self._failed = False
+
+    @property
+    def fresh(self) -> bool:
+        """Whether all that was in sight of the last frame is drawn as it is now."""
+        if self.pyramid is None:
+            return True
+        tiles = self._tiles
+        return tiles is not None and tiles.is_right(tiles.cells(self._in_sight))
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is drawn in the background, and nothing is left to draw."""
+        return self._batch is None and self._next() is None
+
+    # -- painting -------------------------------------------------------------------------------
 
     def paint(self, painter: QPainter, frame: Frame) -> None:
         """Draw the frame, or what comes nearest to it until it is ready."""
-        frame = replace(frame, version=self._version)
-        if self._shown != frame:
-            self._renew(frame)
-        self.settled = self._shown is not None and self._shown.version == frame.version
-        if self._picture is None or self._shown is None:
-            painter.fillRect(QRectF(0, 0, *frame.size), QColor(frame.ground))
-        elif self._shown.view == frame.view and self._shown.size == frame.size:
-            painter.drawPixmap(0, 0, self._picture)
+        place = frame.place()
+        painter.save()
+        painter.scale(1.0 / frame.ratio, 1.0 / frame.ratio)
+        ground = QColor(frame.ground)
+        if self.pyramid is None:
+            painter.fillRect(QRect(0, 0, *place.size), ground)
+            self.settled = True
         else:
-            self._paint_scaled(painter, frame, self._picture, self._shown)
+            height, width = self.pyramid.size
+            x0, y0, x1, y1 = place.seen
+            if x0 < 1 or y0 < 1 or x1 > width - 1 or y1 > height - 1:
+                painter.fillRect(QRect(0, 0, *place.size), ground)
+            self._paint_tiles(painter, self._follow(frame, place), place)
+        painter.restore()
 
-    def _renew(self, frame: Frame) -> None:
-        if self._shown is not None and self._picture is not None and frame.is_pan_of(self._shown):
-            self._shift(self._picture, self._shown, frame)
-            return
+    def _paint_tiles(self, painter: QPainter, tiles: Tiles, place: Place) -> None:
+        cells = tiles.cells(self._in_sight)
         if self.draw_later is None:
-            self._take(frame, _drawn(frame, self.pyramid, self.masks))
+            self._put(tiles, self._drawing(tiles, tiles.wanted(cells), lambda: True)())
+        else:
+            self._seed(tiles)
+            self._ask()
+        self.settled = tiles.is_up_to_date(cells)
+        if not all(cell in tiles for cell in cells):
+            for below in (self._overview, self._old):
+                if below is not None:
+                    right = below.paint_scaled(painter, place)
+                    self.settled = self.settled and right
+        tiles.paint(painter, cells, (-self._in_sight[0], -self._in_sight[1]))
+
+    def _follow(self, frame: Frame, place: Place) -> Tiles:
+        """The tiles at the frame's scale: those of before if it is panned, else new ones."""
+        ground = QColor(frame.ground)
+        bgr = ground.blue(), ground.green(), ground.red()
+        offset, tiles = (place.x, place.y), self._tiles
+        if tiles is None or not tiles.grid.fits(place, frame.ratio, bgr):
+            phase = place.x - math.floor(place.x), place.y - math.floor(place.y)
+            tiles = self._begin(Grid(place.scale, phase, frame.ratio, bgr))
+        x, y = (round(at - phase) for at, phase in zip(offset, tiles.grid.phase, strict=True))
+        seen = -x, -y, place.size[0] - x, place.size[1] - y
+        if seen != self._in_sight:
+            self._in_sight, self._failed = seen, False
+        return tiles
+
+    def _begin(self, grid: Grid) -> Tiles:
+        assert self.pyramid is not None
+        old = self._tiles
+        if old is not None and all(cell in old for cell in old.cells(self._in_sight)):
+            self._old = old
+        if self._batch is not None and self._batch.tiles is old:
+            self._batch.cancelled = True
+        self._tiles, self._failed = Tiles(grid, self.pyramid.size), False
+        now = time.monotonic()
+        if old is not None and self.draw_later is not None and now - self._begun < GESTURE_S:
+            self._resting = True
+            QTimer.singleShot(REST_MS, lambda: self._rest(now))
+        self._begun = now if old is not None else 0.0
+        if self._overview is not None and self._overview.grid.ground != grid.ground:
+            self._overview = self._old = None
+        return self._tiles
+
+    def _seed(self, tiles: Tiles) -> None:
+        """Without anything to show yet: the photo, small, until its masks are drawn too."""
+        if self._overview is not None or self.pyramid is None:
             return
-        if self._picture is None:  # the photo at once, its masks when they are drawn
-            self._take(frame, _drawn(frame, self.pyramid, MaskLayer()))
-            if self.pyramid is None:
-                return
-            self._shown = replace(frame, version=-1)
-        if frame != self._wanted:
-            self._wanted = frame
-            pyramid = self.pyramid
-            masks = replace(self.masks, shapes=dict(self.masks.shapes))
-            self.draw_later(
-                lambda: _drawn(frame, pyramid, masks),
-                lambda image: self._take_later(frame, pyramid, image),
-            )
+        scale = min(1.0, OVERVIEW / max(self.pyramid.size))
+        overview = Tiles(replace(tiles.grid, scale=scale, phase=(0.0, 0.0)), self.pyramid.size)
+        for rect in overview.wanted(overview.cells(overview.whole)):
+            overview.take(rect, _photo(overview.grid, self.pyramid, rect))
+        if self.looks.rows:
+            overview.mark(None)
+        self._overview = overview
 
-    def _take(self, frame: Frame, image: QImage) -> None:
-        self._picture, self._shown = QPixmap.fromImage(image), frame
+    # -- drawing --------------------------------------------------------------------------------
 
-    def _take_later(self, frame: Frame, pyramid: Pyramid | None, image: QImage) -> None:
-        if pyramid is self.pyramid:
-            self._take(frame, image)
+    def _rest(self, begun: float) -> None:
+        """Draw, if the scale has not changed again."""
+        if begun == self._begun:
+            self._resting = False
+            self._ask()
+
+    def _ask(self) -> None:
+        """Have the next things drawn, one batch at a time: the newest is what counts."""
+        if self._batch is not None or self._failed or self._resting or self.draw_later is None:
+            return
+        batch = self._next()
+        if batch is not None:
+            self._batch = batch
+            work = self._drawing(batch.tiles, batch.rects, lambda: not batch.cancelled)
+            self.draw_later(work, lambda drawn: self._take(batch, drawn))
+
+    def _next(self) -> _Batch | None:
+        """What is in sight, then the small picture, then what lies around."""
+        tiles, overview = self._tiles, self._overview
+        if tiles is None:
+            return None
+        if rects := tiles.wanted(tiles.cells(self._in_sight)):
+            return _Batch(tiles, rects)
+        if overview is not None and (rects := overview.wanted(overview.cells(overview.whole))):
+            return _Batch(overview, rects)
+        around = tiles.cells(_larger(self._in_sight, SIDE))
+        ahead = [cell for cell in around if not tiles.is_right((cell,))]
+        return _Batch(tiles, tiles.wanted(ahead[:AHEAD]), ahead=True) if ahead else None
+
+    def _drawing(
+        self, tiles: Tiles, rects: list[Rect], wanted: Callable[[], bool]
+    ) -> Callable[[], Drawn | None]:
+        pyramid, looks, grid = self.pyramid, self.looks, tiles.grid
+
+        def work() -> Drawn | None:
+            assert pyramid is not None
+            drawn = []
+            for rect in rects:
+                pixels = _photo(grid, pyramid, rect, wanted)
+                if not looks.draw(pixels, grid.place(rect), grid.ratio, wanted=wanted):
+                    return None
+                drawn.append((rect, pixels))
+            return drawn
+
+        return work
+
+    def _take(self, batch: _Batch, drawn: Drawn | None) -> None:
+        if batch is not self._batch:
+            return
+        self._batch = None
+        if drawn is None:
+            self._failed = not batch.cancelled
+        elif batch.tiles in (self._tiles, self._overview):
+            self._put(batch.tiles, drawn)
+            for boxes in batch.changed:
+                batch.tiles.mark(boxes)
+        if batch.ahead:
+            QTimer.singleShot(AHEAD_MS, self._ask)
+        else:
+            self._ask()
             self.drawn()
 
-    def _shift(self, picture: QPixmap, old: Frame, new: Frame) -> None:
-        dx = (new.view.x - old.view.x) * new.ratio
-        dy = (new.view.y - old.view.y) * new.ratio
-        step_x, step_y = round(dx), round(dy)
-        if abs(step_x - dx) + abs(step_y - dy) > 0.01:  # parts of a device pixel cannot be shifted
-            self._take(new, _drawn(new, self.pyramid, self.masks))
-            return
-        whole = picture.rect()
-        picture.scroll(step_x, step_y, whole)
-        exposed = QRegion(whole).subtracted(QRegion(whole.translated(step_x, step_y)))
-        painter = QPainter(picture)
-        for strip in iter(exposed):  # type: ignore[call-overload]
-            corner = QPointF(strip.x() / new.ratio, strip.y() / new.ratio)
-            painter.drawImage(corner, _draw(new, strip, self.pyramid, self.masks))
-        painter.end()
-        self._shown = new
+    def _put(self, tiles: Tiles, drawn: Drawn | None) -> None:
+        for rect, pixels in drawn or ():
+            tiles.take(rect, pixels)
+        if tiles is self._tiles:
+            tiles.drop_far(_larger(self._in_sight, KEPT))
+            if all(cell in tiles for cell in tiles.cells(self._in_sight)):
+                self._old = None
 
-    def _paint_scaled(
-        self, painter: QPainter, frame: Frame, picture: QPixmap, shown: Frame
-    ) -> None:
-        """The old picture where it would lie in the new view; around it the photo."""
-        factor = frame.view.scale / shown.view.scale
-        left = frame.view.x - shown.view.x * factor
-        top = frame.view.y - shown.view.y * factor
-        target = QRectF(left, top, shown.size[0] * factor, shown.size[1] * factor)
-        whole = QRectF(0, 0, *frame.size)
-        if not target.contains(whole):
-            painter.drawImage(0, 0, _drawn(frame, self.pyramid, MaskLayer()))
-        painter.drawPixmap(target, picture, QRectF(picture.rect()))
+    def _drop_batch(self) -> None:
+        if self._batch is not None:
+            self._batch.cancelled = True
+            self._batch = None
 
 
-def _drawn(frame: Frame, pyramid: Pyramid | None, masks: MaskLayer) -> QImage:
-    """The whole frame, drawn anew; on any thread."""
-    size = (QSize(*frame.size).toSizeF() * frame.ratio).toSize()
-    return _draw(frame, QRect(0, 0, size.width(), size.height()), pyramid, masks)
+def _photo(
+    grid: Grid, pyramid: Pyramid, rect: Rect, wanted: Callable[[], bool] = lambda: True
+) -> Pixels:
+    """(h, w, 4) BGRA of the photo alone, put together from whole tiles while they are `wanted`.
+
+    OpenCV rounds positions from where a piece begins: so a pixel is the same in every piece.
+    """
+    x0, y0, x1, y1 = rect
+    pixels = np.empty((y1 - y0, x1 - x0, 4), dtype=np.uint8)
+    for top in range(y0 - y0 % SIDE, y1, SIDE):
+        for left in range(x0 - x0 % SIDE, x1, SIDE):
+            if not wanted():
+                return pixels
+            tile = (left, top, left + SIDE, top + SIDE)
+            drawn = draw_photo(pyramid, grid.place(tile), grid.ground)
+            a, b, c, d = cut(tile, rect)
+            pixels[b - y0 : d - y0, a - x0 : c - x0] = drawn[b - top : d - top, a - left : c - left]
+    return pixels
 
 
-def _draw(frame: Frame, part: QRect, pyramid: Pyramid | None, masks: MaskLayer) -> QImage:
-    """`part` (device pixels) of the frame."""
-    ground = QColor(frame.ground)
-    if pyramid is None:
-        image = QImage(part.size(), QImage.Format.Format_RGB32)
-        image.fill(ground)
-    else:
-        whole = frame.place()
-        x, y, size = whole.x - part.x(), whole.y - part.y(), (part.width(), part.height())
-        place = replace(whole, x=x, y=y, size=size)
-        pixels = draw_photo(pyramid, place, (ground.blue(), ground.green(), ground.red()))
-        masks.draw(pixels, place, frame.ratio)
-        stride, layout = 4 * part.width(), QImage.Format.Format_RGB32
-        image = QImage(pixels.data, part.width(), part.height(), stride, layout).copy()
-    image.setDevicePixelRatio(frame.ratio)
-    return image
+def _larger(rect: Rect, by: int) -> Rect:
+    return rect[0] - by, rect[1] - by, rect[2] + by, rect[3] + by

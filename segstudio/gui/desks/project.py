@@ -15,7 +15,7 @@ from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.jobs import Lane
 from segstudio.engine.project_session import OpenedProject, ScanReport, open_path
-from segstudio.gui.canvas.shapes import Shape, annotation_shapes
+from segstudio.gui.canvas.layers import measure
 from segstudio.gui.panels.status import clock
 from segstudio.gui.workspace import ProjectContents, Workspace
 from segstudio.imaging.pyramid import Pyramid
@@ -178,11 +178,11 @@ class ProjectDesk(QObject):
                 session = part
             elif isinstance(part, _PixelPart):
                 pixels = part
-        self._workspace.set_image(session.session, pixels.image, pixels.pyramid, session.shapes)
+        self._workspace.set_image(session.session, pixels.image, pixels.pyramid)
 
     def _not_shown(self, error: Exception) -> None:
         """The image cannot be read: say so and show none, so that no edit goes astray."""
-        self._workspace.set_image(None, None, None, {})
+        self._workspace.set_image(None, None, None)
         self._workspace.tell_error(error)
 
     def next_image(self) -> None:
@@ -254,8 +254,8 @@ class ProjectDesk(QObject):
 
 
 class _SessionPart:
-    def __init__(self, session: ImageSession, shapes: dict[int, Shape]) -> None:
-        self.session, self.shapes = session, shapes
+    def __init__(self, session: ImageSession) -> None:
+        self.session = session
 
 
 class _PixelPart:
@@ -264,7 +264,8 @@ class _PixelPart:
 
 
 def _read_session(session: ImageSession) -> _SessionPart:
-    return _SessionPart(session, annotation_shapes(session.annotations))
+    measure(session.annotations)
+    return _SessionPart(session)
 
 
 def _read_pixels(path: Path) -> _PixelPart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from segstudio.core.image import RgbImage
 from segstudio.core.mask import Box, Mask
 from segstudio.core.prompt import Prompt
 from segstudio.gui.canvas.canvas import Canvas
-from segstudio.gui.canvas.shapes import mask_shape
 from segstudio.gui.panels.categories import swatch
 from segstudio.imaging.pyramid import Pyramid
 from segstudio.tools.contract import Button, Modifier, PointerEvent
@@ -57,7 +57,6 @@ def square(canvas: Canvas, *, colour: str = "#ff0000", locked: bool = False) -> 
     array[200:400, 300:500] = True
     row = Annotation(id=1, image_id=1, category_id=1, mask=Mask.from_array(array), locked=locked)
     canvas.masks.annotations = (row,)
-    canvas.masks.shapes = {1: mask_shape(row.mask)}
     canvas.masks.categories = {1: Category(1, "thing", colour)}
     canvas.refresh()
 
@@ -143,6 +142,17 @@ def test_a_pan_by_blit_looks_like_drawing_it_all_again(
     assert np.mean(np.abs(difference) > 2) < 0.002
 
 
+Waiting = list[tuple[Callable[[], Any], Callable[[Any], None]]]
+
+
+def draw_all(canvas: Canvas, waiting: Waiting) -> None:
+    """Do what waits to be drawn in the background, and what is asked for then."""
+    while waiting:
+        work, done = waiting.pop(0)
+        done(work())
+        shown(canvas)
+
+
 def _pixels(image: QImage) -> np.ndarray:
     image = image.convertToFormat(QImage.Format.Format_RGB32)
     return np.array(image.constBits()).reshape(image.height(), image.width(), 4)[..., :3]
@@ -219,7 +229,7 @@ def test_a_hundred_thousand_paints_leave_none_alone(canvas: Canvas) -> None:
 
 
 def test_a_zoom_shows_the_old_picture_until_the_new_one_is_drawn(canvas: Canvas) -> None:
-    waiting: list[tuple[Callable[[], QImage], Callable[[QImage], None]]] = []
+    waiting: Waiting = []
     square(canvas)
     shown(canvas)
     canvas.scene.draw_later = lambda work, done: waiting.append((work, done))
@@ -227,8 +237,7 @@ def test_a_zoom_shows_the_old_picture_until_the_new_one_is_drawn(canvas: Canvas)
     rough = _pixels(shown(canvas)).astype(int)
     assert len(waiting) == 1
     assert colour_at(canvas, 450, 300).red() > 150, "the mask is still there, scaled"
-    work, done = waiting.pop()
-    done(work())
+    draw_all(canvas, waiting)
     smooth = _pixels(shown(canvas)).astype(int)
     assert waiting == []
     assert 0 < np.abs(rough - smooth).mean() < 12
@@ -238,15 +247,14 @@ def test_a_zoom_shows_the_old_picture_until_the_new_one_is_drawn(canvas: Canvas)
 
 
 def test_a_change_is_drawn_in_the_background_and_the_newest_is_what_shows(canvas: Canvas) -> None:
-    waiting: list[tuple[Callable[[], QImage], Callable[[QImage], None]]] = []
+    waiting: Waiting = []
     before = shown(canvas)
     canvas.scene.draw_later = lambda work, done: waiting.append((work, done))
     square(canvas, colour="#ff0000")
     assert shown(canvas) == before
     square(canvas, colour="#00ff00")
     shown(canvas)
-    work, done = waiting[-1]
-    done(work())
+    draw_all(canvas, waiting)
     found = colour_at(canvas, 400, 300)
     assert found.green() > found.red()
 

@@ -19,7 +19,6 @@ from segstudio.gui.canvas.brush_ring import HALO, BrushRing
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.layers import Place
 from segstudio.gui.canvas.scene import Frame, Scene
-from segstudio.gui.canvas.shapes import mask_shape
 from segstudio.gui.canvas.strokes import MaskGroup, Strokes, StrokeTarget
 from segstudio.gui.canvas.touched import TouchedPixels
 from segstudio.gui.canvas.view import View
@@ -255,7 +254,6 @@ def canvas(qtbot: QtBot) -> Canvas:
         Annotation(id=number, image_id=1, category_id=number, mask=Mask.from_array(array))
         for number, array in enumerate(arrays, start=1)
     )
-    canvas.masks.shapes = {row.id: mask_shape(row.mask) for row in canvas.masks.annotations}
     canvas.masks.categories = {1: Category(1, "a", "#ff0000"), 2: Category(2, "b", "#0000ff")}
     canvas.refresh()
     return canvas
