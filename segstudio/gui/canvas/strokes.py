@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -29,7 +29,10 @@ from segstudio.gui.canvas.touched import TouchedPixels
 
 MOST_SHOWN = 64  # strokes that the scene shows already and that later ones still lie on
 
+BAND = 64  # device pixels: a piece is drawn in bands, as what is new of it is often a crescent
+
 _Rect = tuple[int, int, int, int]  # half-open x0, y0, x1, y1 in device pixels
+_Cells = npt.NDArray[np.uint32]
 
 
 class MaskGroup:
@@ -82,18 +85,24 @@ class Stroke:
 
     def boxes(self) -> list[tuple[int, int, int, int]]:
         """Half-open xyxy in image pixels, that hold all of it."""
+        if self.pieces:
+            return list(self.pieces.boxes())
         masks = [mask for mask in (self.add, self.remove) if mask is not None and mask.area]
         whole = [tuple(int(value) for value in mask.box) for mask in masks]
-        return [*self.pieces.boxes(), *((x0, y0, x1, y1) for x0, y0, x1, y1 in whole)]
+        return [(x0, y0, x1, y1) for x0, y0, x1, y1 in whole]
 
-    def change(self, seen: Pixels, place: Place, blocked: Pixels | None) -> Pixels:
+    def change(self, seen: Pixels, place: Place, blocked: Pixels) -> Pixels:
         """(h, w) of 0 and 1: what `seen` becomes."""
-        pieces = self.pieces.covered(place) if self.pieces else None
-        if self.add is not None or (pieces is not None and self.adds):
-            added = _with(pieces if self.adds else None, self.add, place)
-            seen = seen | (added if blocked is None else added & ~blocked)
-        if self.remove is not None or (pieces is not None and not self.adds):
-            seen = seen & ~_with(None if self.adds else pieces, self.remove, place)
+        # Pieces, where there are any, are all of it: its masks need not be read here then, which
+        # takes long for a large stroke and is done where they are written.
+        add, remove = self.add, self.remove
+        if self.pieces:
+            covered = self.pieces.covered(place)
+            return seen | (covered & ~blocked) if self.adds else seen & ~covered
+        if add is not None:
+            seen = seen | (MaskGroup((add,)).covered(place) & ~blocked)
+        if remove is not None:
+            seen = seen & ~MaskGroup((remove,)).covered(place)
         return seen
 
 
@@ -105,6 +114,7 @@ class Strokes:
         self._scene, self._update = scene, update
         self._strokes: list[Stroke] = []
         self._pixels: Pixels | None = None
+        self._cells = np.zeros((0, 0), dtype=np.uint32)  # the same, a number for each pixel
         self._image = QImage()
         self._place: Place | None = None
         self._ratio, self._ground = 1.0, "#000000"
@@ -125,7 +135,8 @@ class Strokes:
         """More pixels belong to it."""
         for piece in pieces:
             stroke.pieces.add(piece)
-        self._draw(piece.box for piece in pieces)
+        scale = self._place.scale if self._place is not None else 1.0
+        self._draw(box for piece in pieces for box in _bands(piece, scale))
 
     def finish(self, stroke: Stroke, add: Mask | None, remove: Mask | None) -> None:
         """It is done: these pixels in all, of which its pieces are a part."""
@@ -175,13 +186,13 @@ class Strokes:
         for stroke in gone:
             stroke.shown = True
         past = [stroke for stroke in self._strokes if stroke.shown]
-        if len(past) == len(self._strokes):
-            self._strokes.clear()
-        else:
-            for stroke in past[: max(0, len(past) - MOST_SHOWN)]:
-                self._strokes.remove(stroke)
+        for stroke in past[: max(0, len(past) - MOST_SHOWN)]:
+            self._strokes.remove(stroke)
         for stroke in gone:
             self._draw(stroke.boxes())
+        if len(past) == len(self._strokes):
+            self._strokes.clear()
+            self._drawn = None
 
     def _renew(self, place: Place, ratio: float) -> None:
         """Make the picture anew, for another view."""
@@ -190,6 +201,7 @@ class Strokes:
             self._pixels = np.zeros((height, width, 4), dtype=np.uint8)
             layout = QImage.Format.Format_ARGB32_Premultiplied
             self._image = QImage(self._pixels.data, width, height, 4 * width, layout)
+            self._cells = self._pixels.view(np.uint32)[..., 0]
         elif self._drawn is not None:
             x0, y0, x1, y1 = self._drawn
             self._pixels[y0:y1, x0:x1] = 0
@@ -207,13 +219,12 @@ class Strokes:
         edge = _line_width(self._ratio) + 1
         rects = [rect for box in boxes if (rect := _on(self._place, box, edge)) is not None]
         for rect in _joined(rects):
-            x0, y0, x1, y1 = rect
-            self._pixels[y0:y1, x0:x1] = self._render(rect, edge)
+            self._render(rect, edge)
             self._drawn = rect if self._drawn is None else _around(self._drawn, rect)
             self._update(_logical(rect, self._ratio))
 
-    def _render(self, rect: _Rect, edge: int) -> Pixels:
-        """(h, w, 4) premultiplied BGRA of a part: all strokes, those on one target together."""
+    def _render(self, rect: _Rect, edge: int) -> None:
+        """Draw a part of the picture: all strokes, those on one target together."""
         assert self._place is not None
         x0, y0, x1, y1 = rect
         # A little around it as well, so that outlines see their neighbours.
@@ -223,20 +234,21 @@ class Strokes:
             y=self._place.y - y0 + edge,
             size=(x1 - x0 + 2 * edge, y1 - y0 + 2 * edge),
         )
-        pixels = np.zeros((place.size[1], place.size[0], 4), dtype=np.uint8)
+        cells = self._cells[y0:y1, x0:x1]
+        cells[...] = 0
         for _, group in itertools.groupby(self._strokes, key=lambda one: one.target.ids):
-            layer = self._layer(list(group), place)
-            if layer is not None:
-                pixels = _over(layer, pixels)
-        return pixels[edge:-edge, edge:-edge]
+            self._lay(list(group), place, cells, edge)
 
-    def _layer(self, strokes: list[Stroke], place: Place) -> Pixels | None:
-        """What strokes on one target make of it, as the scene would show it; None for nothing."""
+    def _lay(self, strokes: list[Stroke], place: Place, cells: _Cells, edge: int) -> None:
+        """Draw what strokes on one target make of it, as the scene would show it.
+
+        `cells` are the pixels of `place`, but for `edge` of them on every side.
+        """
         drawn = [stroke for stroke in strokes if not stroke.shown]
         if not drawn:
-            return None
-        target = strokes[0].target
-        blocked = drawn[-1].target.blocked.covered(place)
+            return
+        target, last = strokes[0].target, drawn[-1].target
+        blocked = last.blocked.covered(place)
         before = target.masks.covered(place)
         for stroke in strokes:
             if stroke.shown:
@@ -246,17 +258,16 @@ class Strokes:
             after = stroke.change(after, place, blocked)
         changed = before ^ after
         if not cv2.countNonZero(changed):
-            return None
-        layer = np.zeros((*changed.shape, 4), dtype=np.uint8)
-        cells = layer.view(np.uint32)[..., 0]
-        colour = drawn[-1].target.colour
-        np.putmask(cells, (changed & after).view(np.bool_), _premultiplied(colour, target.opacity))
-        gone = changed & before
-        if cv2.countNonZero(gone):
+            return
+        inner = slice(edge, -edge), slice(edge, -edge)
+        fill = _premultiplied(last.colour, last.opacity)
+        _tint(cells, (changed & after)[inner], fill)
+        gone = (changed & before)[inner]
+        if gone.any():
             under = self._without(place, target.ids).view(np.uint32)[..., 0]
-            np.copyto(cells, under, where=gone.view(np.bool_))
-        np.putmask(cells, _outline(after, changed, self._ratio), _premultiplied(colour, 1.0))
-        return layer
+            np.copyto(cells, under[inner], where=gone.view(np.bool_))
+        line = _outline(after, changed, self._ratio)[inner]
+        cells[line.view(np.bool_)] = _premultiplied(last.colour, 1.0)
 
     def _without(self, place: Place, ids: frozenset[int]) -> Pixels:
         """(h, w, 4) uint8 BGRA: what the scene would show on `place` without these annotations."""
@@ -264,44 +275,41 @@ class Strokes:
         if scene.pyramid is None:
             return np.zeros((place.size[1], place.size[0], 4), dtype=np.uint8)
         pixels = draw_photo(scene.pyramid, place, (ground.blue(), ground.green(), ground.red()))
-        scene.looks.draw(pixels, place, self._ratio, hidden=ids)
+        masks = replace(scene.masks, hidden=scene.masks.hidden | ids)
+        masks.draw(pixels, place, self._ratio)
         return pixels
 
 
-def _with(pieces: Pixels | None, mask: Mask | None, place: Place) -> Pixels:
-    """(h, w) of 0 and 1 where either of them is."""
-    if mask is None:
-        assert pieces is not None
-        return pieces
-    seen = MaskGroup((mask,)).covered(place)
-    return seen if pieces is None else seen | pieces
-
-
-def _outline(after: Pixels, changed: Pixels, ratio: float) -> npt.NDArray[np.bool_]:
-    """Where the edge of `after` runs through what changed."""
+def _outline(after: Pixels, changed: Pixels, ratio: float) -> Pixels:
+    """(h, w) of 0 and 1: where the edge of `after` runs through what changed."""
     side = 2 * _line_width(ratio) + 1
     near = np.ones((side, side), dtype=np.uint8)
     inner = cv2.erode(after, np.ones((side, side), dtype=np.uint8), borderValue=1)
     edge = cv2.bitwise_and(cv2.subtract(after, inner), cv2.dilate(changed, near))
-    return np.asarray(edge, dtype=np.uint8).view(np.bool_)
+    return np.asarray(edge, dtype=np.uint8)
 
 
 def _line_width(ratio: float) -> int:
     return max(1, int(OUTLINE_WIDTH * ratio))
 
 
-def _premultiplied(colour: QColor, opacity: float) -> npt.NDArray[np.uint32]:
-    """(1,) uint32, as a pixel of BGRA."""
+def _premultiplied(colour: QColor, opacity: float) -> np.uint32:
+    """A pixel of BGRA."""
     parts = (colour.blue(), colour.green(), colour.red(), 255)
-    return np.array([round(part * opacity) for part in parts], dtype=np.uint8).view(np.uint32)
+    packed = np.array([round(part * opacity) for part in parts], dtype=np.uint8)
+    return np.uint32(packed.view(np.uint32)[0])
 
 
-def _over(layer: Pixels, below: Pixels) -> Pixels:
-    """Premultiplied `layer` on `below`."""
-    if not below.any():
-        return layer
-    kept = 255 - layer[..., 3:].astype(np.uint16)
-    return (layer + (below * kept + 127) // 255).astype(np.uint8)
+def _tint(cells: _Cells, where: Pixels, fill: np.uint32) -> None:
+    """Lay `fill` over the premultiplied pixels `cells`, in place."""
+    at = where.view(np.bool_)
+    below = cells[at]
+    if not below.any():  # nearly always
+        cells[at] = fill
+        return
+    over = np.array([fill], dtype=np.uint32).view(np.uint8).astype(np.uint16)
+    kept = below.view(np.uint8).reshape(-1, 4) * (255 - over[3])
+    cells[at] = (over + (kept + 127) // 255).astype(np.uint8).view(np.uint32)[:, 0]
 
 
 # -- places -----------------------------------------------------------------------------------
@@ -314,6 +322,18 @@ def _on(place: Place, box: tuple[int, int, int, int], edge: int) -> _Rect | None
     x1 = min(place.size[0], math.ceil(box[2] * place.scale + place.x) + edge)
     y1 = min(place.size[1], math.ceil(box[3] * place.scale + place.y) + edge)
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+
+
+def _bands(piece: Patch, scale: float) -> Iterator[tuple[int, int, int, int]]:
+    """Half-open xyxy in image pixels, that hold the pixels of `piece` and little else."""
+    (x0, y0), height = piece.origin, len(piece.pixels)
+    step = max(4, math.ceil(BAND / scale))
+    for top in range(0, height, step):
+        band = piece.pixels[top : top + step]
+        columns = np.flatnonzero(band.any(axis=0))
+        if len(columns):
+            left, right = int(columns[0]), int(columns[-1]) + 1
+            yield x0 + left, y0 + top, x0 + right, y0 + top + len(band)
 
 
 def _around(one: _Rect, other: _Rect) -> _Rect:
