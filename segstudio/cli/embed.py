@@ -9,11 +9,12 @@ from pathlib import Path
 from segstudio.cli.files import image_sources
 from segstudio.cli.model_arguments import add_model_arguments, embedding_cache, load_model
 from segstudio.cli.output import Output
+from segstudio.config.paths import cache_dir
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken, Progress
 from segstudio.engine.encoding import encode_image
 from segstudio.engine.model_preparing import MANY_IMAGES
-from segstudio.imaging.read import read_image
+from segstudio.imaging.photo import open_image
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     for index, source in enumerate(sources):
         output.progress(Progress(index, len(sources), f"Encoding {source.name}"))
         try:
-            image = read_image(source.path)
+            image = open_image(source.path, cache_dir() / "pixels")
         except BadInputError as error:
             failed.append({"path": source.name, "reason": str(error)})
             output.say(str(error))

@@ -17,6 +17,7 @@ from segstudio.cli.files import Source, image_sources, write_whole
 from segstudio.cli.model_arguments import add_model_arguments, embedding_cache, load_model
 from segstudio.cli.output import Output
 from segstudio.cli.segment import coco_annotation
+from segstudio.config.paths import cache_dir
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
 from segstudio.core.mask import Box, Mask
@@ -24,7 +25,7 @@ from segstudio.core.progress import CancelToken, Progress
 from segstudio.core.prompt import Candidates
 from segstudio.engine.encoding import crop_encoder, encode_image
 from segstudio.engine.model_preparing import MANY_IMAGES
-from segstudio.imaging.read import read_image
+from segstudio.imaging.photo import open_image
 from segstudio.models.prompt.contract import EverythingSettings, PromptModel
 
 
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     for index, source in enumerate(wanted):
         output.progress(Progress(index, len(wanted), f"Segmenting {source.name}"))
         try:
-            image = read_image(source.path)
+            image = open_image(source.path, cache_dir() / "pixels")
         except BadInputError as error:
             failed.append({"path": source.name, "reason": str(error)})
             output.say(str(error))

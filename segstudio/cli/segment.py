@@ -12,12 +12,13 @@ from typing import Any
 from segstudio.cli.files import png_bytes, require_suffix, write_whole
 from segstudio.cli.model_arguments import add_model_arguments, embedding_cache, load_model
 from segstudio.cli.output import Output
+from segstudio.config.paths import cache_dir
 from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Box
 from segstudio.core.progress import CancelToken
 from segstudio.core.prompt import Candidate, Prompt
 from segstudio.engine.encoding import encode_image
-from segstudio.imaging.read import read_image
+from segstudio.imaging.photo import open_image
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     suffix = require_suffix(arguments.out, ".png", ".json")
-    image = read_image(arguments.image)
+    image = open_image(arguments.image, cache_dir() / "pixels")
     prompt = _prompt(arguments, image.size)
     model = load_model(arguments, output)
     start = time.perf_counter()

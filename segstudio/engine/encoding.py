@@ -9,6 +9,8 @@ from segstudio.core.prompt import Embedding
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.models.prompt.contract import EncodeCrop, PromptModel
 
+_MOST_COPIED = 64 << 20  # bytes
+
 
 def encode_image(
     model: PromptModel, cache: EmbeddingCache, image: RgbImage, cancel: CancelToken
@@ -26,9 +28,13 @@ def encode_image(
 
 
 def cut_out(image: RgbImage, box: Box) -> RgbImage:
-    """The image in a half-open box of whole pixels inside it; its key is that of these pixels."""
+    """The image in a half-open box of whole pixels inside it; its key is that of these pixels.
+
+    A small part is a copy, so that it does not hold the whole image; a large one is not.
+    """
     x0, y0, x1, y1 = (int(value) for value in box)
-    return RgbImage(image.pixels[y0:y1, x0:x1])
+    part = image.pixels[y0:y1, x0:x1]
+    return RgbImage(part if part.nbytes > _MOST_COPIED else part.copy())
 
 
 def crop_encoder(

@@ -8,7 +8,6 @@ from collections import OrderedDict
 from enum import StrEnum
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from segstudio.core.image import Rgb8, RgbImage
@@ -16,12 +15,12 @@ from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_
 from segstudio.engine.cache_folder import CacheFolder
 from segstudio.engine.superpixel_file import DamagedFile, from_bytes, to_bytes
 from segstudio.engine.superpixel_map import SuperpixelMap
+from segstudio.imaging.shrink import block_means
 from segstudio.imaging.superpixels import slic
 
 _SUFFIX = ".spx"
 _FOLDER = "slic-1"  # another number whenever the superpixels of an image change
 _LARGEST = 24_000_000  # pixels; a larger image is made smaller by a whole number first
-_BAND_BYTES = 64 << 20  # of a huge image that are in memory at once while it is made smaller
 
 
 class Scale(StrEnum):
@@ -123,24 +122,7 @@ def find_superpixels(pixels: Rgb8, segments: int, cancel: CancelToken) -> Superp
     """
     height, width = pixels.shape[:2]
     step = max(1, math.ceil(math.sqrt(height * width / _LARGEST)))
-    small = _smaller(pixels, step, cancel) if step > 1 else pixels
+    small = block_means(pixels, step, cancel) if step > 1 else pixels
     labels = slic(small, segments, cancel=cancel)
     wide = np.uint16 if int(labels.max()) < 1 << 16 else np.uint32
     return SuperpixelMap(labels.astype(wide), (height, width), step)
-
-
-def _smaller(pixels: Rgb8, step: int, cancel: CancelToken) -> Rgb8:
-    """Means of step x step blocks; those at the right and the bottom may be cut off."""
-    height, width = pixels.shape[:2]
-    columns = -(-width // step)
-    small = np.empty((-(-height // step), columns, 3), dtype=np.uint8)
-    rows = max(1, _BAND_BYTES // (width * 3 * step))
-    for top in range(0, len(small), rows):
-        cancel.check()
-        band = pixels[top * step : (top + rows) * step]
-        whole = -(-len(band) // step) * step - len(band), columns * step - width
-        if any(whole):
-            band = cv2.copyMakeBorder(band, 0, whole[0], 0, whole[1], cv2.BORDER_REPLICATE)
-        target = small[top : top + rows]
-        target[:] = cv2.resize(band, (columns, len(target)), interpolation=cv2.INTER_AREA)
-    return small

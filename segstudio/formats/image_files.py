@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
+from segstudio.config.paths import cache_dir
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageRecord, Rgb8
 from segstudio.core.project_view import ProjectView
+from segstudio.imaging.photo import open_image
 from segstudio.imaging.read import IMAGE_SUFFIXES, read_image, read_orientation, read_size
 
 JPEG_QUALITY = 95
@@ -57,7 +59,7 @@ def copy_as_jpeg(view: ProjectView, image: ImageRecord, target: Path) -> None:
 
 def upright_pixels(view: ProjectView, image: ImageRecord) -> Rgb8:
     """(H, W, 3) uint8 RGB of the image, as masks lie on it. Raises BadInputError as above."""
-    return read_image(_checked(view, image)).pixels
+    return open_image(_checked(view, image), cache_dir() / "pixels").pixels
 
 
 def _save(source: Path, target: Path, kind: str) -> None:

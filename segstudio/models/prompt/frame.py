@@ -17,10 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from segstudio.core.image import Rgb8
 from segstudio.core.mask import Box, Mask
+from segstudio.core.progress import CancelToken
+from segstudio.imaging.shrink import bilinear_shrunk
 from segstudio.models.prompt.prior_logits import prior_logits
 
 SIDE = 1024
@@ -51,11 +52,12 @@ class ModelFrame:
         corners = np.array(box, dtype=np.float64).reshape(2, 2)
         return self.to_model(corners).reshape(4)
 
-    def resize(self, pixels: Rgb8) -> Rgb8:
-        """(H, W, 3) to (h, w, 3) uint8, with Pillow's antialiased bilinear filter as SAM has it."""
-        rows, columns = self.size
-        image = Image.fromarray(pixels)
-        return np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR))
+    def resize(self, pixels: Rgb8, cancel: CancelToken | None = None) -> Rgb8:
+        """(H, W, 3) to (h, w, 3) uint8, with Pillow's antialiased bilinear filter as SAM has it.
+
+        Raises Cancelled.
+        """
+        return bilinear_shrunk(pixels, self.size, cancel)
 
     def prior_logits(self, prior: Mask) -> npt.NDArray[np.float32]:
         """(256, 256) float32 logits that give a mask of the whole image back when upsampled."""

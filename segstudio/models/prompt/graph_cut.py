@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from segstudio.core.image import RgbImage
 from segstudio.core.mask import Mask
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidate, Candidates, Embedding, Prompt
+from segstudio.imaging.shrink import area_shrunk
 from segstudio.models.card import ModelCard
 from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.cut_masks import FullFrame
@@ -82,8 +82,8 @@ class GraphCut:
         scale = LONGEST_SIDE / max(height, width)
         small = image.pixels
         if scale < 1:
-            size = max(1, round(width * scale)), max(1, round(height * scale))
-            small = cv2.resize(small, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+            size = max(1, round(height * scale)), max(1, round(width * scale))
+            small = area_shrunk(small, size, cancel)
         cancel.check()
         arrays = graph_arrays(small, min(SUPERPIXELS, max(1, small[..., 0].size // 40)))
         cancel.check()

@@ -105,7 +105,7 @@ class SamModel:
 
     def encode(self, image: RgbImage, cancel: CancelToken) -> Embedding:
         cancel.check()
-        resized = ModelFrame(image.size).resize(image.pixels)
+        resized = ModelFrame(image.size).resize(image.pixels, cancel)
         with memory_errors(self.device):
             array = self.encoder(resized, cancel)
         cancel.check()

@@ -107,11 +107,12 @@ def test_each_photo_is_read_once_and_only_if_something_is_cut_out_of_it(
 ) -> None:
     seen: list[str] = []
 
-    def counted(path: Path) -> object:
+    def counted(path: Path, folder: Path) -> object:
+        assert folder.name == "pixels"
         seen.append(path.name)
         return read.read_image(path)
 
-    monkeypatch.setattr("segstudio.formats.image_files.read_image", counted)
+    monkeypatch.setattr("segstudio.formats.image_files.open_image", counted)
     write(project, tmp_path / "out")
     assert sorted(seen) == ["astronaut.png", "chelsea.jpg", "turned.jpg"]
 
