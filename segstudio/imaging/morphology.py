@@ -5,9 +5,9 @@ neutral, as in OpenCV: nothing grows in from outside, and an object that the edg
 eaten from there. So opening never adds a pixel, closing never removes one, and doing either twice
 changes nothing more.
 
-Work is done on the mask's box and a margin, in bands of columns, so memory does not follow the
-image's size. Everything may run on any thread. All raise `Cancelled` when `cancel` is set, and
-ValueError for a radius below 1.
+Work is done on the mask's box and a margin, in tiles, so memory does not follow the image's size.
+Everything may run on any thread. All raise `Cancelled` when `cancel` is set, and ValueError for a
+radius below 1.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ import numpy.typing as npt
 from segstudio.core.mask import BoolArray, Mask
 from segstudio.core.progress import CancelToken
 
-_BAND_PIXELS = 4_000_000  # OpenCV's distances take four bytes each
+_TILE = 2000  # pixels along a side; OpenCV takes some ten bytes for each
 
 _Work = Callable[[BoolArray], BoolArray]
 
 
 def grown(mask: Mask, radius: int, cancel: CancelToken | None = None) -> Mask:
     """Dilation: every pixel at most `radius` from the mask."""
-    return _in_bands(mask, lambda crop: _dilated(crop, radius), cancel, wider=radius, reach=radius)
+    return _in_tiles(mask, lambda crop: _dilated(crop, radius), cancel, wider=radius, reach=radius)
 
 
 def shrunk(mask: Mask, radius: int, cancel: CancelToken | None = None) -> Mask:
     """Erosion: the pixels that have no background within `radius`; may leave an empty mask."""
-    return _in_bands(mask, lambda crop: _eroded(crop, radius), cancel, wider=0, reach=radius)
+    return _in_tiles(mask, lambda crop: _eroded(crop, radius), cancel, wider=0, reach=radius)
 
 
 def opened(mask: Mask, radius: int, cancel: CancelToken | None = None) -> Mask:
@@ -43,7 +43,7 @@ def opened(mask: Mask, radius: int, cancel: CancelToken | None = None) -> Mask:
     def work(crop: BoolArray) -> BoolArray:
         return _dilated(_eroded(crop, radius), radius)
 
-    return _in_bands(mask, work, cancel, wider=0, reach=2 * radius)
+    return _in_tiles(mask, work, cancel, wider=0, reach=2 * radius)
 
 
 def closed(mask: Mask, radius: int, cancel: CancelToken | None = None) -> Mask:
@@ -53,7 +53,7 @@ def closed(mask: Mask, radius: int, cancel: CancelToken | None = None) -> Mask:
         return _eroded(_dilated(crop, radius), radius)
 
     # At the image's edge, where nothing beyond asks for background, it reaches out of the box.
-    return _in_bands(mask, work, cancel, wider=radius, reach=2 * radius)
+    return _in_tiles(mask, work, cancel, wider=radius, reach=2 * radius)
 
 
 def smoothed(mask: Mask, radius: int, cancel: CancelToken | None = None) -> Mask:
@@ -69,7 +69,7 @@ def smoothed(mask: Mask, radius: int, cancel: CancelToken | None = None) -> Mask
         votes, voters = _votes(crop, disc), _votes(np.ones_like(crop), disc)
         return np.where(2 * votes == voters, crop, 2 * votes > voters)
 
-    return _in_bands(mask, work, cancel, wider=radius, reach=radius)
+    return _in_tiles(mask, work, cancel, wider=radius, reach=radius)
 
 
 def _disc(radius: int) -> npt.NDArray[np.float32]:
@@ -95,7 +95,7 @@ def _eroded(crop: BoolArray, radius: int) -> BoolArray:
     return ~_dilated(~crop, radius)
 
 
-def _in_bands(
+def _in_tiles(
     mask: Mask, work: _Work, cancel: CancelToken | None, *, wider: int, reach: int
 ) -> Mask:
     """`work` on the mask's box, made `wider` by so many pixels on each side.
@@ -111,17 +111,19 @@ def _in_bands(
     x0, y0, x1, y1 = (int(value) for value in mask.box)
     x0, x1 = max(0, x0 - wider), min(width, x1 + wider)
     y0, y1 = max(0, y0 - wider), min(height, y1 + wider)
-    top, bottom = max(0, y0 - reach), min(height, y1 + reach)
-    step = max(2 * reach, _BAND_PIXELS // (bottom - top))
+    step = max(2 * reach, _TILE)
     bounds = []
-    for start in range(x0, x1, step):
-        if cancel is not None:
-            cancel.check()
-        end = min(start + step, x1)
-        left, right = max(0, start - reach), min(width, end + reach)
-        answer = work(mask.crop(left, top, right, bottom))
-        kept = answer[y0 - top : y1 - top, start - left : end - left]
-        bounds.append(np.cumsum(Mask.from_crop(kept, (start, y0), mask.size).runs))
+    for left in range(x0, x1, step):
+        right = min(left + step, x1)
+        kept = np.empty((y1 - y0, right - left), dtype=np.bool_)
+        for top in range(y0, y1, step):
+            if cancel is not None:
+                cancel.check()
+            bottom = min(top + step, y1)
+            a, b = max(0, left - reach), max(0, top - reach)
+            answer = work(mask.crop(a, b, min(width, right + reach), min(height, bottom + reach)))
+            kept[top - y0 : bottom - y0] = answer[top - b : bottom - b, left - a : right - a]
+        bounds.append(np.cumsum(Mask.from_crop(kept, (left, y0), mask.size).runs))
     return _joined(bounds, mask.size)
 
 
