@@ -121,7 +121,7 @@ def test_the_counters_show_in_the_mode_only_and_lead_from_place_to_place(hand: H
     assert panel.isVisible()
     assert panel.unlabelled.text() == f"unlabelled {pixels(8400)}"
     assert panel.doubly.text() == f"doubly labelled {pixels(6000)}"
-    assert f"{QLocale().toString(6000)} pixels are doubly labelled" in told(hand)
+    assert f"Resolve overlaps gives {QLocale().toString(6000)} doubly labelled px" in told(hand)
 
     click(panel.unlabelled)
     assert shown_in_the_middle(hand, strip)

@@ -207,7 +207,8 @@ class OperationsDesk(QObject):
             return
 
         def done(edit: Edit) -> None:
-            count = len(edit.after.annotations)
+            there = {row.id for row in edit.before.annotations}  # neighbours, in partition mode
+            count = sum(row.id not in there for row in edit.after.annotations)
             told = self.tr("{} copied to {}.").format(count, target.path)
             workspace.tell(told)
 

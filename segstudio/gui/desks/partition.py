@@ -131,12 +131,11 @@ class PartitionDesk(QObject):
         if not self._offer:
             return
         self._offer = False
-        sentence = self.tr("Partition mode is on: neighbours share a border.")
         if flaws.doubly:
-            sentence += " " + self.tr(
-                "{} pixels are doubly labelled; Resolve overlaps gives them to the front one."
-            ).format(QLocale().toString(flaws.doubly))
-        self._workspace.tell(sentence)
+            told = self.tr("Resolve overlaps gives {} doubly labelled px to the front annotation.")
+            self._workspace.tell(told.format(QLocale().toString(flaws.doubly)))
+        else:
+            self._workspace.tell(self.tr("Partition mode is on: neighbours share a border."))
 
     # -- mending --------------------------------------------------------------------------------
 

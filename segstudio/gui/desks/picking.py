@@ -172,7 +172,9 @@ class PickingHand(QObject):
             )
 
         def done(edit: Edit) -> None:
-            count = len(edit.after.annotations)
+            # In partition mode, neighbours that gave pixels stand in the edit as well.
+            there = {row.id for row in edit.before.annotations}
+            count = sum(row.id not in there for row in edit.after.annotations)
             if count > 1:
                 self._workspace.tell(self.tr("Accepted {} masks.").format(count))
 

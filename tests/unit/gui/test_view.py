@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segstudio.gui.canvas.view import KEEP_IN_SIGHT, MAX_SCALE, MIN_SCALE, View
+from segstudio.core.mask import Box
+from segstudio.gui.canvas.view import FILLED, KEEP_IN_SIGHT, MAX_SCALE, MIN_SCALE, SPECK, View
 
 sizes = st.tuples(st.integers(200, 20_000), st.integers(200, 20_000))
 viewports = st.tuples(st.floats(300, 4000), st.floats(300, 4000))
@@ -57,3 +58,19 @@ def test_screen_and_image_positions_are_inverse() -> None:
 
 def test_actual_size_is_one_screen_pixel_an_image_pixel() -> None:
     assert View((4000, 4000), (800.0, 600.0)).fitted().actual_size().scale == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("box", "scale"),
+    [
+        (Box(500, 300, 540, 330), 1.0),  # neither a speck nor too large: the scale stays
+        (Box(500, 300, 502, 301), SPECK / 2),
+        (Box(0, 0, 1000, 800), FILLED * 600 / 800),
+    ],
+)
+def test_a_place_is_shown_in_the_middle_at_a_scale_that_suits_it(box: Box, scale: float) -> None:
+    shown = View((800, 1000), (800.0, 600.0)).showing(box)
+    assert shown.scale == pytest.approx(scale)
+    assert shown.to_screen((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) == pytest.approx(
+        (400.0, 300.0)
+    )
