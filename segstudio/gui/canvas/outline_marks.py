@@ -1,7 +1,8 @@
 """Outlines that a hand draws or edits: lines, corners to take hold of, and the one under the hand.
 
-Lines and handles are of one size on the screen, whatever the zoom. Dense corners are drawn as one
-stroke of points, so that an outline of thousands costs little.
+Lines and handles are of one size on the screen, whatever the zoom. An outline of thousands of
+corners costs little: points that fall together on the screen are drawn as one, and the pens are
+those that Qt draws quickly (a hair line smoothly, a wide one only without smoothing).
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from segstudio.gui.canvas.marks import ADD, BOX, REMOVE
 from segstudio.gui.canvas.view import View
 from segstudio.tools.contract import OutlineShown, Point
 
-LINE, HALO = 1.5, 3.5
+LINE, HALO = 1.0, 3.0
 HANDLE, HANDLE_HALO = 5.0, 7.0
 HOT, START = 5.0, 5.5  # radius of the handle under the pointer, and of a polygon's first corner
+ROUND_LINE = 1.5
 SHADE, LIGHT = QColor(0, 0, 0, 150), QColor("white")
 _CLOSING = (4.0, 4.0)
+_APART = 6.0  # handles nearer than that cannot be told apart, so one of them is drawn
 _AROUND = 16.0  # logical pixels: what lies that far beside the canvas shows nothing in it
 
 Ring = tuple[Point, ...]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,7 @@ class OutlineMarks:
         rings = [on_screen(ring, view) for ring in shown.rings]
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for points in rings:
-            for pen in (_pen(SHADE, HALO), _pen(BOX, LINE)):
-                painter.setPen(pen)
-                painter.drawPolygon(_polygon(points))
+            _paint_lines(painter, np.concatenate((points, points[:1])), BOX)
         if rings:
             _paint_handles(painter, np.concatenate(rings), view)
         if shown.hot is not None:
@@ -55,41 +57,52 @@ class OutlineMarks:
 
     def _paint_hot(self, painter: QPainter, at: QPointF) -> None:
         """Full where a drag moves a corner, hollow where a press makes one."""
-        painter.setPen(_pen(LIGHT, LINE))
+        painter.setPen(QPen(LIGHT, ROUND_LINE))
         painter.setBrush(QColor(255, 255, 255, 70) if self.shown.inserts else BOX)
         painter.drawEllipse(at, HOT, HOT)
 
-    def _paint_line(self, painter: QPainter, points: npt.NDArray[np.float64], view: View) -> None:
+    def _paint_line(self, painter: QPainter, points: Floats, view: View) -> None:
         colour = ADD if self.shown.adds else REMOVE
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        line = _polygon(points)
-        for pen in (_pen(SHADE, HALO), _pen(colour, LINE)):
-            painter.setPen(pen)
-            painter.drawPolyline(line)
-        first, last = line.first(), line.last()
+        _paint_lines(painter, points, colour)
+        first, last = QPointF(*points[0].tolist()), QPointF(*points[-1].tolist())
         if len(points) > 2 and not self.shown.closes:
-            closing = _pen(LIGHT, 1.0)
+            closing = QPen(LIGHT, LINE)
             closing.setDashPattern(list(_CLOSING))
             painter.setPen(closing)
             painter.drawLine(last, first)
         if self.corners:
             _paint_handles(painter, points[:-1], view)
-            painter.setPen(_pen(colour, LINE))
+            painter.setPen(QPen(colour, ROUND_LINE))
             painter.setBrush(colour if self.shown.closes else QColor(255, 255, 255, 70))
             painter.drawEllipse(first, START, START)
 
 
-def on_screen(points: Ring, view: View) -> npt.NDArray[np.float64]:
+def on_screen(points: Ring, view: View) -> Floats:
     """(N, 2) xy in logical screen pixels."""
     flat = np.array(points, dtype=np.float64).reshape(-1, 2)
     return flat * view.scale + (view.x, view.y)
 
 
-def _paint_handles(painter: QPainter, points: npt.NDArray[np.float64], view: View) -> None:
+def _paint_lines(painter: QPainter, points: Floats, colour: QColor) -> None:
+    """An open line through the points, in a dark halo."""
+    cells = np.rint(2 * points)
+    moves = np.any(cells[1:] != cells[:-1], axis=1)
+    line = _polygon(points[np.concatenate(([True], moves))])
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for shade, width, smooth in ((SHADE, HALO, False), (colour, LINE, True)):
+        pen = QPen(shade, width)
+        pen.setJoinStyle(Qt.PenJoinStyle.BevelJoin)
+        painter.setPen(pen)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, smooth)
+        painter.drawPolyline(line)
+
+
+def _paint_handles(painter: QPainter, points: Floats, view: View) -> None:
     """A square at each of the points that are in sight."""
     low, high = -_AROUND, np.add(view.viewport, _AROUND)
     seen = points[np.all((points > low) & (points < high), axis=1)]
-    marks = _polygon(seen)
+    _, first = np.unique(np.floor(seen / _APART), axis=0, return_index=True)
+    marks = _polygon(seen[first])
     for colour, width in ((BOX, HANDLE_HALO), (LIGHT, HANDLE)):
         pen = QPen(colour, width)
         pen.setCapStyle(Qt.PenCapStyle.SquareCap)
@@ -97,11 +110,5 @@ def _paint_handles(painter: QPainter, points: npt.NDArray[np.float64], view: Vie
         painter.drawPoints(marks)
 
 
-def _polygon(points: npt.NDArray[np.float64]) -> QPolygonF:
+def _polygon(points: Floats) -> QPolygonF:
     return QPolygonF([QPointF(x, y) for x, y in points.tolist()])
-
-
-def _pen(colour: QColor, width: float) -> QPen:
-    pen = QPen(colour, width)
-    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-    return pen

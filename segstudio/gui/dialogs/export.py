@@ -144,6 +144,8 @@ class ExportDialog(QDialog):
 
     def _add_option(self, row: DeclaredOption) -> None:
         label, explanation = _translated(row.label), _translated(row.help)
+        if row.name == OBJECTS:  # nobody names numbers here
+            explanation = self.tr("All of the project, or what was selected on the open image.")
         if row.kind is bool:
             field = check_field(label)
             add_row(self._form, "", field, explanation)

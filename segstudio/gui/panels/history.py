@@ -13,7 +13,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QFont, QKeyEvent
+from PySide6.QtGui import QFont, QKeyEvent, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -31,6 +31,7 @@ Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 _ROLE = Qt.ItemDataRole
 TEXT, TIME = 0, 1
+MARKER = 12  # side of the arrow where one stands, in logical pixels
 _OPENING = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
@@ -41,7 +42,8 @@ class HistoryModel(QAbstractTableModel):
         super().__init__()
         self._line = HistoryLine()
         self._here = 0
-        self._marker = icon("next")
+        self._marker, self._no_marker = icon("next"), QPixmap(MARKER, MARKER)
+        self._no_marker.fill(Qt.GlobalColor.transparent)  # so that all names begin at one place
 
     @property
     def here(self) -> int:
@@ -81,14 +83,14 @@ class HistoryModel(QAbstractTableModel):
         if role == _ROLE.DisplayRole:
             return self._text(step) if column == TEXT else moment(step.made_at) if step else ""
         if role == _ROLE.ForegroundRole:
-            undone = row > self._here
-            return current_tokens().colour("disabled" if undone else "dim" if column else "text")
-        if role == _ROLE.FontRole and row == self._here:
+            return current_tokens().colour("dim" if column or row > self._here else "text")
+        if role == _ROLE.FontRole and row >= self._here:
             font = QFont()
-            font.setBold(True)
+            font.setBold(row == self._here)
+            font.setItalic(row > self._here)
             return font
         if role == _ROLE.DecorationRole and column == TEXT:
-            return self._marker if row == self._here else None
+            return self._marker if row == self._here else self._no_marker
         if role in (_ROLE.ToolTipRole, _ROLE.AccessibleTextRole):
             return self._spoken(row, step)
         return None
@@ -153,7 +155,7 @@ class HistoryPanel(QWidget):
         self.view.setShowGrid(False)
         self.view.setTabKeyNavigation(False)
         self.view.setWordWrap(False)
-        self.view.setIconSize(QSize(12, 12))
+        self.view.setIconSize(QSize(MARKER, MARKER))
         self._set_headers()
         self._empty = QLabel(self.tr("Every step on this image will be listed here."), self)
         self._empty.setWordWrap(True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtGui import QColor, QFont, QIcon
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from pytestqt.qtbot import QtBot
 
@@ -45,18 +45,22 @@ def test_it_lists_the_steps_and_shows_where_one_stands(panel: HistoryPanel) -> N
     assert texts(model) == ["Before the first step", "Step 1", "Step 2", "Step 4"]
     assert model.here == panel.view.currentIndex().row() == 2
     fonts = [model.index(row, TEXT).data(ROLE.FontRole) for row in range(4)]
+    assert isinstance(fonts[3], QFont)
+    assert fonts[3].italic()
     assert [isinstance(font, QFont) and font.bold() for font in fonts] == [
         False,
         False,
         True,
         False,
     ]
-    marks = [model.index(row, TEXT).data(ROLE.DecorationRole) is not None for row in range(4)]
+    marks = [
+        isinstance(model.index(row, TEXT).data(ROLE.DecorationRole), QIcon) for row in range(4)
+    ]
     assert marks == [False, False, True, False]
     colours = [model.index(row, TEXT).data(ROLE.ForegroundRole) for row in range(4)]
     tokens = current_tokens()
     assert colours[2] == QColor(tokens.text)
-    assert colours[3] == QColor(tokens.disabled)
+    assert colours[3] == QColor(tokens.dim)
     spoken = [str(model.index(row, TEXT).data(ROLE.AccessibleTextRole)) for row in range(4)]
     assert spoken[2].endswith("by ann: you are here")
     assert spoken[3].endswith("(undone)")
