@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from segstudio.core.patch import Patch
 from segstudio.imaging.strokes import Stroke
@@ -18,18 +18,21 @@ from segstudio.tools.contract import (
     PointAtSuperpixel,
     PointerEvent,
     Scene,
+    SuperpixelsInSight,
     ToolResult,
 )
 
 
 @dataclass
 class _Drag:
-    """A left button that is down: what was covered, and where the hand was and is."""
+    """A left button that is down: what was covered, where the hand began and is, what it passed."""
 
     stroke: Stroke
     adds: bool
     start: Point
     at: Point
+    superpixels: SuperpixelsInSight | None = None
+    passed: set[int] = field(default_factory=set)
 
 
 class SuperpixelBrushTool:
@@ -81,7 +84,18 @@ class SuperpixelBrushTool:
     def _pass(self, drag: _Drag, place: Point, scene: Scene) -> tuple[Patch, ...]:
         """Cover the superpixels on the way to `place`; what was not covered yet."""
         before, drag.at = drag.at, place
-        if scene.superpixels is None:
+        superpixels = scene.superpixels
+        if superpixels is None:
             return ()
-        patch = scene.superpixels.patch(scene.superpixels.along(before, place, 0.0))
-        return drag.stroke.add_patch(patch) if patch is not None else ()
+        if superpixels is not drag.superpixels:
+            drag.superpixels, drag.passed = superpixels, set()
+        new = [n for n in superpixels.along(before, place, 0.0) if n not in drag.passed]
+        drag.passed.update(new)
+        # One by one: the box around all that a quick hand passed may be most of the image.
+        patches = [superpixels.patch((number,)) for number in new]
+        return tuple(
+            piece
+            for patch in patches
+            if patch is not None
+            for piece in drag.stroke.add_patch(patch)
+        )

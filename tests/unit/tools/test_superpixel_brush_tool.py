@@ -25,6 +25,7 @@ class Squares:
 
     def __init__(self, side: int) -> None:
         self.side = side
+        self.asked: list[tuple[int, ...]] = []
         rows, columns = np.indices(SIZE) // side
         self.labels = rows * (SIZE[1] // side) + columns
 
@@ -39,6 +40,7 @@ class Squares:
         return tuple(sorted(number for number in found if number is not None))
 
     def patch(self, numbers: tuple[int, ...]) -> Patch | None:
+        self.asked.append(numbers)
         chosen = np.isin(self.labels, numbers)
         if not chosen.any():
             return None
@@ -48,12 +50,11 @@ class Squares:
 
 
 _STEPS = np.linspace(0, 1, 201)
-TENS = Squares(10)
 
 
 @pytest.fixture
 def hand() -> Hand:
-    return Hand(SuperpixelBrushTool(), Scene(SIZE, superpixels=TENS))
+    return Hand(SuperpixelBrushTool(), Scene(SIZE, superpixels=Squares(10)))
 
 
 def test_hovering_points_at_the_superpixel(hand: Hand) -> None:
@@ -69,6 +70,14 @@ def test_a_drag_adds_all_that_it_passes_once(hand: Hand) -> None:
     assert np.array_equal(result.add.to_array(), wanted)
     assert np.array_equal(painted_pixels(hand.results, SIZE), wanted.astype(int))
     assert result.start == (5, 5) and result.text == "Paint superpixels"
+
+
+def test_a_superpixel_is_asked_for_once_in_a_stroke_and_by_itself(hand: Hand) -> None:
+    hand.drag((5, 5), (35, 55), (5, 5), (6, 6))
+    squares = hand.scene.superpixels
+    assert isinstance(squares, Squares) and len(squares.asked) > 6
+    assert len(set(squares.asked)) == len(squares.asked)
+    assert all(len(numbers) == 1 for numbers in squares.asked)
 
 
 @pytest.mark.parametrize("held", [CONTROL, SHIFT])
