@@ -275,8 +275,7 @@ class Strokes:
         if scene.pyramid is None:
             return np.zeros((place.size[1], place.size[0], 4), dtype=np.uint8)
         pixels = draw_photo(scene.pyramid, place, (ground.blue(), ground.green(), ground.red()))
-        masks = replace(scene.masks, hidden=scene.masks.hidden | ids)
-        masks.draw(pixels, place, self._ratio)
+        scene.looks.draw(pixels, place, self._ratio, hidden=ids)
         return pixels
 
 
