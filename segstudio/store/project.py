@@ -15,9 +15,9 @@ from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.image import ImageRecord
 from segstudio.store import applying, codec, ledger, meta_values, opening, places, travel
 from segstudio.store.codec import NewImage, RunRecord
+from segstudio.store.history_reading import HistoryReading
 from segstudio.store.ledger import EditState
 from segstudio.store.lock import user_name
-from segstudio.store.reading import ProjectReading
 from segstudio.store.schema import annotation, category, image, run
 
 __all__ = ["NewImage", "ProjectStore", "RunRecord"]
@@ -25,7 +25,7 @@ __all__ = ["NewImage", "ProjectStore", "RunRecord"]
 _Find = Callable[[Connection, int], Mapping[Any, Any] | None]
 
 
-class ProjectStore(ProjectReading):
+class ProjectStore(HistoryReading):
     """A project that may be read and, unless it was opened read-only, changed.
 
     A change is on the disk when its method returns, and has left no trace when it raises.

@@ -13,10 +13,9 @@ from sqlalchemy import Connection, Engine, Select, func, select
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
-from segstudio.core.changes import HistoryLine, HistoryState
 from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.image import ImageRecord
-from segstudio.store import checks, codec, ledger, meta_values, places
+from segstudio.store import checks, codec, meta_values, places
 from segstudio.store.codec import RunRecord
 from segstudio.store.failures import explained
 from segstudio.store.opening import OpenFile, copy_file
@@ -132,20 +131,6 @@ class ProjectReading:
         Raises BadInputError for a path that leaves the image folder.
         """
         return places.file_beneath(self.images_dir, record.path)
-
-    def history(self, image_id: int) -> HistoryState:
-        """What can be undone and redone on an image (0: on the project itself)."""
-        with self._reading() as connection:
-            return ledger.history(connection, image_id)
-
-    def history_line(self, image_id: int, after: int = 0) -> HistoryLine:
-        """The steps of an image's history past the sequence `after`, and where it stands.
-
-        Steps that were undone and then overtaken are not among them: the ledger keeps them, but
-        nobody can go there. Reads texts and times alone, whatever the steps changed.
-        """
-        with self._reading() as connection:
-            return ledger.line(connection, image_id, after)
 
     # -- numbers, settings, runs ----------------------------------------------------------------
 
