@@ -106,7 +106,8 @@ class FullFrame:
             return field, (0, 0)
         top, bottom = max(0, rows[0] - 4), min(field.shape[0], rows[-1] + 5)
         left, right = max(0, columns[0] - 4), min(field.shape[1], columns[-1] + 5)
-        soft = _snapped(field[top:bottom, left:right], self._graph.pixels[top:bottom, left:right])
+        part = field[top:bottom, left:right]
+        soft = _without_crumbs(_snapped(part, self._graph.pixels[top:bottom, left:right]), part)
         x0, x1 = math.floor(left / kx), min(width, math.ceil(right / kx))
         y0, y1 = math.floor(top / ky), min(height, math.ceil(bottom / ky))
         # Pixel centres: small = (full + 0.5) * k - 0.5.
@@ -178,6 +179,26 @@ def _snapped(part: Bools, pixels: Rgb8) -> npt.NDArray[np.float32]:
     soft = _blurred(inside, _OUTLINE_SIGMA)
     band = 1 - np.abs(2 * soft - 1)
     return _blurred(soft + _SNAP * alike * band, _SMOOTH_SIGMA)
+
+
+def _without_crumbs(soft: npt.NDArray[np.float32], part: Bools) -> npt.NDArray[np.float32]:
+    """`soft` (h, w), 0.5 on its outline, less what its smoothing cut off the islands of `part`."""
+    count, islands, stats, _ = cv2.connectedComponentsWithStats((soft > 0.5).astype(np.uint8))
+    if count <= 2:
+        return soft
+    _, whole = cv2.connectedComponents(part.astype(np.uint8))
+    area = stats[:, cv2.CC_STAT_AREA]
+    largest: dict[int, int] = {}  # of each island before, the largest that is left of it
+    origin = [0] * count
+    for island in sorted(range(1, count), key=lambda one: -area[one]):
+        origin[island] = int(np.bincount(whole[islands == island]).argmax())
+        largest.setdefault(origin[island], island)
+    crumbs = [
+        island
+        for island in range(1, count)
+        if area[island] < _SMALL_ISLAND * area[largest[origin[island]]]
+    ]
+    return np.where(np.isin(islands, crumbs), np.float32(0), soft) if crumbs else soft
 
 
 def _nearby(layer: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
