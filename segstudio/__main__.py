@@ -64,6 +64,9 @@ def _start(arguments: list[str]) -> int:
         if not has_display() or missing_libraries(needed_libraries()):
             os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         return _open_window(lambda: _demo(arguments[1:]))
+    if arguments[:2] == ["bench", "canvas"]:  # draws, so it belongs to the window
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        return _open_window(lambda: _bench_canvas(arguments[2:]))
     if first.startswith("-") or first in _command_names():
         return _cli(arguments)
     path = Path(first)
@@ -97,6 +100,12 @@ def _gui(path: Path | None) -> int:
 
 def _demo(arguments: list[str]) -> int:
     from segstudio.gui.demo import run  # noqa: PLC0415
+
+    return run(arguments)
+
+
+def _bench_canvas(arguments: list[str]) -> int:
+    from segstudio.gui.benchmarks.canvas import run  # noqa: PLC0415
 
     return run(arguments)
 

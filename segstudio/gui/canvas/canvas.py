@@ -187,8 +187,10 @@ class Canvas(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self.overlay.cursor = event.position()
         if self._pan_from is not None:
-            step = event.position() - self._pan_from
-            self._pan_from = event.position()
+            # By whole device pixels: tiles are moved then, and none is drawn anew.
+            step, ratio = event.position() - self._pan_from, self.devicePixelRatioF()
+            step = QPointF(round(step.x() * ratio) / ratio, round(step.y() * ratio) / ratio)
+            self._pan_from += step
             self.set_view(self._view.panned(step.x(), step.y()))
         elif self.scene.pyramid is not None:
             self.moved.emit(pointer_event(event, self._view))
