@@ -53,6 +53,14 @@ def with_rights(
     return rows
 
 
+def without_locked(mask: Mask, annotations: Rows) -> Mask:
+    """What is left of a new mask beside the locked ones of an image's annotations."""
+    for row in annotations:
+        if row.locked and boxes_meet(row.mask, mask):
+            mask = flipped(mask, shared(mask, row.mask))
+    return mask
+
+
 def _claims(before: Rows, after: Rows) -> list[Claim]:
     old = {row.id: row.mask for row in before}
     size = next((row.mask.size for row in (*before, *after)), (0, 0))

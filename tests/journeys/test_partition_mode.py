@@ -19,6 +19,7 @@ from segstudio.core.changes import Edit, Records
 from segstudio.core.mask import Box, Mask
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.engine.project_session import open_path
+from segstudio.engine.prompt_session import EmbeddingState
 from segstudio.gui.app import Studio
 from segstudio.gui.demo_hand import Hand
 from segstudio.gui.panels.partition_counts import PartitionCounts
@@ -199,6 +200,25 @@ def test_a_locked_neighbour_neither_gives_nor_takes(hand: Hand) -> None:
     assert "belong to locked annotations; unlock them first." in told(hand)
     assert masks(hand)[GROUND] == before[GROUND]
     assert not masks(hand)[SKY].subtract(before[SKY]).intersect(before[GROUND]).area
+
+
+def test_a_mask_wholly_under_locked_annotations_is_refused_and_the_prompt_stays(
+    hand: Hand,
+) -> None:
+    hand.press("Ctrl+A")
+    hand.press("Ctrl+L")
+    hand.settle()
+    before = hand.workspace.annotations
+    hand.press("B")
+    hand.wait(lambda: hand.studio.prompts.state is EmbeddingState.READY, "no embedding")
+    drag(hand, (40, 300), (90, 400))
+    answer = hand.wait_for_answer()
+    assert not answer.candidates.items[0].mask.subtract(before[1].mask).area
+    hand.press("Return")
+    hand.settle()
+    assert told(hand) == "The mask lies wholly under locked annotations; unlock them first."
+    assert hand.workspace.annotations == before
+    assert hand.studio.desks.prompt.prompt
 
 
 def test_the_mode_is_kept_with_the_project(hand: Hand, project: Path) -> None:

@@ -20,6 +20,7 @@ from segstudio.engine.image_session import ImageSession
 from segstudio.engine.jobs import Lane
 from segstudio.engine.pick_session import PickSession
 from segstudio.engine.picks import Shown
+from segstudio.engine.pixel_rights import without_locked
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.layers import Place
 from segstudio.gui.canvas.picks import picks_picture
@@ -189,5 +190,10 @@ def _not_there_yet(
     candidates: tuple[Candidate, ...], session: ImageSession
 ) -> tuple[Candidate, ...]:
     """Without those that a quick second click has accepted already."""
-    there = {row.mask for row in session.annotations if row.tool == MADE_BY}
-    return tuple(item for item in candidates if item.mask not in there)
+    rows = session.annotations
+    there = {row.mask for row in rows if row.tool == MADE_BY}
+    return tuple(
+        item
+        for item in candidates
+        if item.mask not in there and without_locked(item.mask, rows) not in there
+    )

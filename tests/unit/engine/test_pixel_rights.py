@@ -23,6 +23,7 @@ from segstudio.core.prompt import Candidate
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.mask_change import MaskChange, made_annotation
 from segstudio.engine.partition import SETTING, Claim, without_gaps_and_overlaps
+from segstudio.engine.pixel_rights import without_locked
 from segstudio.store.project import NewImage, ProjectStore
 
 SIZE = (24, 30)
@@ -118,6 +119,15 @@ class TestLocks:
         edit = session.accept([candidate(mask) for mask in masks], 1, tool="everything")
         assert edit.text == "Accept mask"
         assert [row.mask for row in session.annotations[1:]] == [rectangle(10, 0, 12, 5)]
+
+    def test_what_is_left_of_a_mask_beside_locked_ones_is_what_accepting_makes(
+        self, store: ProjectStore
+    ) -> None:
+        session, _ = session_with(store, [LEFT, RIGHT], partition=False, locked=[0])
+        mask = rectangle(5, 5, 15, 15)
+        left = without_locked(mask, session.annotations)
+        session.accept([candidate(mask)], 1, tool="point")
+        assert session.annotations[-1].mask == left == rectangle(10, 5, 15, 15)
 
     def test_painting_over_nothing_but_locked_pixels_says_so(self, store: ProjectStore) -> None:
         session, (left, _) = session_with(store, [LEFT, RIGHT], partition=False, locked=[1])
