@@ -148,7 +148,7 @@ def check_shown(hand: Hand, result: Painted) -> None:
 
 
 @pytest.mark.parametrize("key", [row.key for row in PAINTING])
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     gesture=st.lists(strokes, min_size=1, max_size=5),
     selected=st.sampled_from([(), (0,), (1,), (0, 1)]),

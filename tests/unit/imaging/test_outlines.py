@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segstudio.core.mask import Mask
@@ -176,6 +176,7 @@ def test_what_a_stroke_does_not_touch_keeps_its_vertices_and_the_rest_most_of_th
             assert np.hypot(*(there - vertex).T).min() == 0
 
 
+@settings(max_examples=40)
 @given(arrays, arrays)
 def test_an_outline_like_another_goes_exactly_around_its_mask(
     array: np.ndarray, other: np.ndarray
