@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
+from segstudio.core.mapped import release
 from segstudio.gui.canvas.looks import Look, Looks
 from segstudio.gui.canvas.place import Pixels, Place
 from segstudio.imaging.pyramid import Pyramid
@@ -46,6 +47,7 @@ def draw_photo(pyramid: Pyramid, place: Place, ground: tuple[int, int, int]) -> 
     flags = (cv2.INTER_NEAREST if sharp else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
     part = level[y0:y1, x0:x1]
     drawn = cv2.warpAffine(part, matrix, place.size, flags=flags, borderValue=ground[::-1])
+    release(part)
     return np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGRA), dtype=np.uint8)
 
 

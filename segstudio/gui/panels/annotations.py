@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from PySide6.QtCore import (
     QItemSelection,
     QItemSelectionModel,
@@ -35,6 +37,7 @@ Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 _SPOKEN = Qt.ItemDataRole.AccessibleTextRole
 EYE, LOCK, NAME, SCORE, TOOL = range(5)
+PADDING = 8  # beside texts and marks, in logical pixels
 MARK = 14  # side of the marks in the first two columns, in logical pixels
 
 
@@ -50,10 +53,33 @@ class AnnotationModel(DraggedRows):
         self._swatches: dict[str, object] = {}
 
     def reload(self) -> None:
-        self.beginResetModel()
-        self.rows = tuple(reversed(self._workspace.annotations))
-        self.hidden &= {row.id for row in self.rows}
-        self.endResetModel()
+        """Take the open image's annotations; only rows that came, went or changed are told.
+
+        The list then keeps its place, and has little to do for one edit among thousands.
+        """
+        old, new = self.rows, tuple(reversed(self._workspace.annotations))
+        start = _alike(old, new)
+        end = _alike(old[start:][::-1], new[start:][::-1])
+        self.hidden &= {row.id for row in new}
+        if gone := len(old) - end - start:
+            self.beginRemoveRows(_ROOT, start, start + gone - 1)
+            self.rows = old[:start] + old[start + gone :]
+            self.endRemoveRows()
+        if came := len(new) - end - start:
+            self.beginInsertRows(_ROOT, start, start + came - 1)
+            self.rows = new
+            self.endInsertRows()
+        self.rows = new
+        kept = [*zip(range(start), old[:start], strict=True)]
+        kept += zip(range(start + came, len(new)), old[start + gone :], strict=True)
+        for row, before in kept:
+            if before is not new[row]:
+                self.dataChanged.emit(self.index(row, EYE), self.index(row, TOOL))
+
+    def show_categories(self) -> None:
+        """Names or colours of categories changed."""
+        if self.rows:
+            self.dataChanged.emit(self.index(0, EYE), self.index(len(self.rows) - 1, TOOL))
 
     def rowCount(self, parent: Index = _ROOT) -> int:
         return 0 if parent.isValid() else len(self.rows)
@@ -102,6 +128,10 @@ class AnnotationModel(DraggedRows):
         refined = row.prompt is not None and row.prompt.prior is not None
         made = self.tr("{}, refined").format(row.tool) if refined else row.tool
         return {NAME: name, TOOL: made}.get(column, "")
+
+    def texts(self, column: int) -> set[str]:
+        """The different texts of a column that does not name categories."""
+        return {self._text(row, "", column) for row in self.rows}
 
     def _mark_text(self, row: Annotation, column: int) -> str:
         if column == EYE:
@@ -181,7 +211,8 @@ class AnnotationsPanel(QWidget):
         header = self._view.header()
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(24)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        # Not ResizeToContents, which asks thousands of rows how wide they are at every change.
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self._empty = QLabel(self.tr("Nothing yet. Click an object, then press Space."), self)
         self._empty.setWordWrap(True)
@@ -197,7 +228,7 @@ class AnnotationsPanel(QWidget):
         self.model.shown_changed.connect(lambda: self.hidden_changed.emit(self.model.hidden))
         workspace.image_changed.connect(self.refresh)
         workspace.edited.connect(lambda _: self.refresh())
-        workspace.categories_changed.connect(self.refresh)
+        workspace.categories_changed.connect(self.model.show_categories)
         workspace.selection_changed.connect(self._show_selection)
         self._showing = False
         self.refresh()
@@ -208,20 +239,31 @@ class AnnotationsPanel(QWidget):
         self._showing = False
         self._empty.setVisible(not self.model.rows)
         self._view.setVisible(bool(self.model.rows))
+        self._fit_columns()
         self._show_selection()
+
+    def _fit_columns(self) -> None:
+        """As wide as the widest text; there are few different ones."""
+        metrics, header = self._view.fontMetrics(), self._view.header()
+        texts = {column: self.model.texts(column) for column in (SCORE, TOOL)}
+        for column, found in texts.items():
+            title = str(self.model.headerData(column, Qt.Orientation.Horizontal))
+            widest = max(metrics.horizontalAdvance(text) for text in {title, *found})
+            header.resizeSection(column, widest + 2 * PADDING)
+        for column in (EYE, LOCK):
+            header.resizeSection(column, MARK + PADDING)
 
     def _show_selection(self) -> None:
         selection, wanted = QItemSelection(), set(self._workspace.selected)
-        for number, row in enumerate(self.model.rows):
-            if row.id in wanted:
-                last = self.model.index(number, TOOL)
-                selection.select(self.model.index(number, EYE), last)
+        numbers = [number for number, row in enumerate(self.model.rows) if row.id in wanted]
+        for first, last in _spans(numbers):
+            selection.select(self.model.index(first, EYE), self.model.index(last, TOOL))
         self._showing = True
         select = QItemSelectionModel.SelectionFlag.ClearAndSelect
         self._view.selectionModel().select(selection, select)
         self._showing = False
-        if selection.indexes():
-            self._view.scrollTo(selection.indexes()[0])
+        if numbers:
+            self._view.scrollTo(self.model.index(numbers[0], EYE))
 
     def _toggle(self, row: int, column: int) -> None:
         if column == EYE:
@@ -235,5 +277,21 @@ class AnnotationsPanel(QWidget):
 
     def _take_selection(self) -> None:
         if not self._showing:
-            rows = self._view.selectionModel().selectedRows()
-            self._workspace.select(tuple(self.model.rows[index.row()].id for index in rows))
+            found = self._view.selectionModel().selection()
+            spans = [found.at(n) for n in range(found.count())]  # in the order of choosing
+            rows = (row for span in spans for row in range(span.top(), span.bottom() + 1))
+            ids = (self.model.rows[row].id for row in rows)
+            self._workspace.select(tuple(dict.fromkeys(ids)))
+
+
+def _alike(one: Sequence[Annotation], other: Sequence[Annotation]) -> int:
+    """How many annotations the two begin with in common."""
+    pairs = zip(one, other, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a.id != b.id), min(len(one), len(other)))
+
+
+def _spans(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(first, last) of the runs of rising numbers without gaps."""
+    starts = [n for n, number in enumerate(numbers) if n == 0 or numbers[n - 1] != number - 1]
+    for start, end in zip(starts, [*starts[1:], len(numbers)], strict=False):
+        yield numbers[start], numbers[end - 1]
