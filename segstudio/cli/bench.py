@@ -29,6 +29,7 @@ Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "The canvas is measured too: segstudio bench canvas --help."
     parser.add_argument("name", choices=NAMES, help="what is measured")
     keys = ", ".join(card.key for card in PROMPT_MODELS)
     parser.add_argument(

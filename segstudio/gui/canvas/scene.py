@@ -24,7 +24,7 @@ from segstudio.gui.canvas.tiles import SIDE, Grid, Rect, Tiles, cut
 from segstudio.gui.canvas.view import View
 from segstudio.imaging.pyramid import Pyramid
 
-OVERVIEW = 1280  # longest side of the small picture, in device pixels
+OVERVIEW = 1024  # longest side of the small picture, in device pixels
 AHEAD, AHEAD_MS = 2, 12  # so many tiles out of sight are drawn at a time, then a pause: no frame
 # has much to do, and what comes into sight has not long to wait.
 GESTURE_S, REST_MS = 0.15, 25  # a zoom that follows another one so soon is drawn when it rests
