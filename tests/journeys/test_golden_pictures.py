@@ -147,11 +147,6 @@ def held(hand: Hand, *places: tuple[float, float]) -> None:
     hand.settle()
 
 
-def let_go(hand: Hand, x: float, y: float) -> None:
-    QTest.mouseRelease(hand.canvas, Qt.MouseButton.LeftButton, pos=hand.screen(x, y))
-    hand.settle()
-
-
 def selected(hand: Hand) -> None:
     hand.press("E")
     hand.click(120, 200)
@@ -177,11 +172,59 @@ def prompted(hand: Hand) -> None:
     move(hand, 20, 20)
 
 
+def brushed(hand: Hand) -> None:
+    hand.press("R")
+    held(hand, (40, 100), (120, 60), (220, 80))
+
+
+def erased(hand: Hand) -> None:
+    selected(hand)
+    hand.press("Shift+R")
+    held(hand, (80, 200), (150, 210))
+
+
+def lassoed(hand: Hand) -> None:
+    hand.press("Shift+L")
+    held(hand, (180, 40), (330, 60), (300, 100), (200, 90))
+
+
+def superpixels(hand: Hand) -> None:
+    hand.press("S")
+    hand.wait(lambda: hand.studio.desks.tools.superpixels is not None, "no superpixels")
+    move(hand, 265, 165)
+
+
+def polygon_begun(hand: Hand) -> None:
+    hand.press("L")
+    for place in ((30, 30), (150, 40), (140, 120)):
+        hand.click(*place)
+    move(hand, 50, 110)
+
+
+def polygon_edited(hand: Hand) -> None:
+    selected(hand)
+    hand.press("L")
+    move(hand, 20, 20)
+
+
+def grown(hand: Hand) -> None:
+    selected(hand)
+    hand.press("W")
+    hand.settle()
+
+
 SCENES: dict[str, Callable[[Hand], None]] = {
     "selected": selected,
     "hovered": hovered,
     "locked": locked,
     "prompted": prompted,
+    "brush": brushed,
+    "eraser": erased,
+    "lasso": lassoed,
+    "superpixel": superpixels,
+    "polygon-begun": polygon_begun,
+    "polygon-edited": polygon_edited,
+    "grow": grown,
 }
 
 
