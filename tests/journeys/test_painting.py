@@ -108,10 +108,11 @@ def rows(hand: Hand) -> tuple[Annotation, ...]:
     return hand.workspace.annotations
 
 
-def landed(hand: Hand) -> bool:
-    """Wait until the scene shows all strokes, and none is drawn over it."""
+def rest(hand: Hand) -> None:
+    """Wait until all is written and the scene shows all strokes: none is drawn over it."""
+    hand.settle()
     hand.wait(lambda: not len(hand.canvas.strokes), "a stroke stays over the scene", 10)
-    return True
+    hand.settle()
 
 
 def only(hand: Hand) -> Annotation:
@@ -144,7 +145,7 @@ def paint_blob(hand: Hand) -> Annotation:
     """An annotation of about 100 x 40 pixels around (150, 150), selected."""
     hand.press("R")
     drag(hand, (120, 150), (150, 150), (180, 150))
-    hand.settle()
+    rest(hand)
     return only(hand)
 
 
@@ -161,7 +162,7 @@ def test_the_first_stroke_makes_an_annotation_and_the_next_goes_on_with_it(
     assert first.mask.contains(150, 150) and first.mask.contains(181 + radius / 2, 150)
     assert not first.mask.contains(150, 152 + radius)
     drag(hand, (150, 150), (150, 220))
-    hand.settle()
+    rest(hand)
     grown = only(hand)
     assert grown.id == first.id
     assert grown.mask.contains(150, 215)
@@ -179,17 +180,17 @@ def test_strokes_faster_than_the_disk_go_to_one_annotation(hand: Hand) -> None:
         drag(hand, (100, y), (160, y))
     assert rows(hand) == ()
     assert len(hand.canvas.strokes) == 4
-    hand.settle()
+    rest(hand)
     row = only(hand)
     assert all(row.mask.contains(130, y) for y in (60, 90, 120, 150))
-    assert landed(hand)
+    rest(hand)
 
 
 def test_space_and_esc_end_a_thing_so_that_the_next_stroke_makes_another(hand: Hand) -> None:
     hand.press("R")
     for y, key in ((40, "Space"), (120, "Esc"), (200, "R")):
         drag(hand, (100, y), (160, y))
-        hand.settle()
+        rest(hand)
         hand.press(key)
     assert len(rows(hand)) == 3
 
@@ -199,7 +200,7 @@ def test_esc_before_the_first_stroke_is_written_still_begins_a_new_thing(hand: H
     drag(hand, (100, 40), (160, 40))
     hand.press("Esc")
     drag(hand, (100, 120), (160, 120))
-    hand.settle()
+    rest(hand)
     assert len(rows(hand)) == 2
 
 
@@ -218,12 +219,12 @@ def test_esc_in_a_stroke_gives_it_up(hand: Hand) -> None:
 def test_ctrl_removes_and_shift_draws_a_straight_line(hand: Hand) -> None:
     blob = paint_blob(hand)
     drag(hand, (150, 120), (150, 180), keys=CTRL)
-    hand.settle()
+    rest(hand)
     cut = only(hand).mask
     assert not cut.contains(150, 150) and cut.contains(125, 150)
     assert cut.subtract(blob.mask).area == 0
     QTest.mouseClick(hand.canvas, LEFT, SHIFT, hand.screen(300, 60))
-    hand.settle()
+    rest(hand)
     line = only(hand).mask
     assert all(line.contains(150 + 15 * step, 180 - 12 * step) for step in range(11))
 
@@ -240,8 +241,7 @@ def test_a_stroke_is_seen_with_the_move_and_looks_the_same_once_it_is_written(ha
     QTest.mouseRelease(hand.canvas, LEFT, NONE, hand.screen(200, 100))
     landing = colours(hand, (inside,))
     assert np.array_equal(landing[0], during[0])
-    hand.settle()
-    assert landed(hand)
+    rest(hand)
     after = colours(hand, (inside,))
     assert np.abs(after[0] - before[0]).max() > 15, "the scene shows it now"
 
@@ -273,11 +273,12 @@ def test_zooming_in_the_middle_of_a_stroke_keeps_it_where_it_is(hand: Hand) -> N
 def test_a_locked_selection_refuses_the_stroke_and_says_so(hand: Hand) -> None:
     blob = paint_blob(hand)
     hand.press("Ctrl+L")
+    hand.wait(lambda: only(hand).locked, "it is not locked")
     hand.settle()
     drag(hand, (150, 200), (180, 200))
-    hand.settle()
+    rest(hand)
     assert only(hand).mask == blob.mask
-    assert landed(hand)
+    rest(hand)
     assert "locked" in hand.window.status.message.text()
 
 
@@ -288,19 +289,19 @@ def test_the_eraser_takes_from_what_is_selected_or_from_what_lies_under_it(hand:
     blob = paint_blob(hand)
     hand.press("Shift+R")
     drag(hand, (120, 130), (120, 170))
-    hand.settle()
+    rest(hand)
     once = only(hand).mask
     assert once.area < blob.mask.area and not once.contains(120, 150)
     hand.press("Esc")
     assert hand.workspace.selected == ()
     drag(hand, (180, 150), (180, 180))
-    hand.settle()
+    rest(hand)
     twice = only(hand).mask
     assert twice.area < once.area and not twice.contains(180, 150)
     drag(hand, (300, 250), (350, 250))
-    hand.settle()
+    rest(hand)
     assert only(hand).mask == twice, "beside everything there is nothing to erase"
-    assert landed(hand)
+    rest(hand)
 
 
 def test_erasing_shows_the_photo_at_once_and_erasing_all_removes_the_annotation(hand: Hand) -> None:
@@ -314,7 +315,7 @@ def test_erasing_shows_the_photo_at_once_and_erasing_all_removes_the_annotation(
     hand.settle()
     for y in (140, 150, 160):
         drag(hand, (90, y), (210, y))
-    hand.settle()
+    rest(hand)
     assert rows(hand) == ()
     undo(hand)
     assert len(rows(hand)) == 1
@@ -373,11 +374,11 @@ SQUARE = ((100.0, 100.0), (200.0, 100.0), (200.0, 200.0), (100.0, 200.0))
 def test_the_lasso_adds_and_removes_what_it_goes_around(hand: Hand) -> None:
     hand.press("Shift+L")
     drag(hand, *SQUARE)
-    hand.settle()
+    rest(hand)
     row = only(hand)
     assert abs(row.mask.area - 10_000) < 500 and row.tool == "lasso"
     drag(hand, (130, 130), (170, 130), (170, 170), (130, 170), keys=CTRL)
-    hand.settle()
+    rest(hand)
     holed = only(hand).mask
     assert not holed.contains(150, 150) and holed.contains(110, 110)
     assert abs(holed.area - 10_000 + 1_600) < 700
@@ -386,20 +387,20 @@ def test_the_lasso_adds_and_removes_what_it_goes_around(hand: Hand) -> None:
 def test_fill_takes_an_enclosed_area_and_ctrl_takes_a_part_away(hand: Hand) -> None:
     hand.press("R")
     drag(hand, *SQUARE, SQUARE[0])
-    hand.settle()
+    rest(hand)
     ring = only(hand)
     assert not ring.mask.contains(150, 150)
     hand.press("Q")
     hand.click(150, 150)
-    hand.settle()
+    rest(hand)
     disc = only(hand)
     assert disc.id == ring.id and disc.mask.contains(150, 150)
     assert ring.mask.subtract(disc.mask).area == 0
     hand.click(300, 250)
-    hand.settle()
+    rest(hand)
     assert "encloses" in hand.window.status.message.text()
     QTest.mouseClick(hand.canvas, LEFT, CTRL, hand.screen(150, 150))
-    hand.settle()
+    rest(hand)
     assert rows(hand) == ()
 
 
@@ -421,13 +422,13 @@ def test_the_superpixel_brush_marks_paints_and_removes_whole_superpixels(hand: H
     assert mark is not None
     assert np.array_equal(mark.mask(SIZE).to_array(), found.labels == found.labels[75, 75])
     drag(hand, (75, 75), (175, 75))
-    hand.settle()
+    rest(hand)
     labels = np.unique(found.labels[75, 75:175])
     painted = only(hand).mask
     assert np.array_equal(painted.to_array(), np.isin(found.labels, labels))
     for keys in (CTRL, SHIFT):
         QTest.mouseClick(hand.canvas, LEFT, keys, hand.screen(75, 75))
-        hand.settle()
+        rest(hand)
         left = only(hand).mask
         assert np.array_equal(
             left.to_array(), painted.to_array() & (found.labels != found.labels[75, 75])
@@ -478,9 +479,9 @@ def test_a_stroke_that_cannot_be_written_stays_and_is_written_when_it_can_be(
 
     monkeypatch.setattr(hand.workspace.store, "commit", full)
     drag(hand, (150, 150), (150, 220))
-    hand.settle()
+    hand.wait(lambda: desk.unwritten == 1, "nothing is kept")
     assert only(hand).mask == blob.mask
-    assert (len(hand.canvas.strokes), desk.unwritten) == (1, 1)
+    assert len(hand.canvas.strokes) == 1
     said = hand.window.status.message.text()
     assert "disk is full" in said and "Space" in said
     hand.open_image("meadows.png")
@@ -488,13 +489,12 @@ def test_a_stroke_that_cannot_be_written_stays_and_is_written_when_it_can_be(
     hand.open_image("fields.png")
     assert (len(hand.canvas.strokes), desk.unwritten) == (1, 1)
     hand.press("Space")
-    hand.settle()
-    assert desk.unwritten == 1, "the disk is still full"
+    hand.wait(lambda: desk.unwritten == 1, "it is lost while the disk is still full")
     monkeypatch.undo()
     hand.press("Space")
-    hand.settle()
+    rest(hand)
     assert only(hand).mask.contains(150, 215)
-    assert landed(hand) and not desk.unwritten
+    assert not desk.unwritten
     assert on_disk(hand, photos) == [only(hand).mask]
 
 
@@ -508,9 +508,10 @@ def test_the_next_stroke_takes_one_along_that_could_not_be_written(
 
     monkeypatch.setattr(hand.workspace.store, "commit", full)
     drag(hand, (100, 100), (160, 100))
-    hand.settle()
+    desk = hand.studio.desks.painting
+    hand.wait(lambda: desk.unwritten == 1, "nothing is kept")
     monkeypatch.undo()
     drag(hand, (100, 200), (160, 200))
-    hand.settle()
+    rest(hand)
     assert all(any(row.mask.contains(130, y) for row in rows(hand)) for y in (100, 200))
-    assert landed(hand)
+    assert not desk.unwritten
