@@ -13,8 +13,10 @@ import numpy.typing as npt
 from segstudio.cli.files import png_bytes, require_suffix, write_whole
 from segstudio.cli.output import Output
 from segstudio.core.errors import BadInputError
+from segstudio.core.progress import Progress
 from segstudio.imaging.read import read_image
-from segstudio.imaging.superpixels import slic
+from segstudio.imaging.slic_apart import compiled_before
+from segstudio.imaging.superpixels import compile_slic, slic
 
 _LARGEST_IN_PNG = 65_535
 
@@ -40,6 +42,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.segments < 1 or not arguments.compactness > 0:
         raise BadInputError("--segments and --compactness must be larger than 0.")
     image = read_image(arguments.image)
+    if not compiled_before():
+        output.progress(Progress(0, 0, "Compiling, as this is the first time on this machine"))
+    compile_slic()
     start = time.perf_counter()
     labels = slic(image.pixels, arguments.segments, arguments.compactness)
     seconds = time.perf_counter() - start
