@@ -22,7 +22,7 @@ from segstudio.gui.canvas.view import View
 from segstudio.gui.panels.history import HistoryPanel
 from segstudio.tools.contract import OutlineShown
 
-STEPS, CORNERS, REPEATS = 10_000, (100, 1_000, 5_000), 15
+STEPS, CORNERS, REPEATS = 10_000, (100, 1_000, 5_000, 20_000), 15
 
 
 def milliseconds(work: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:

@@ -8,6 +8,7 @@ those that Qt draws quickly (a hair line smoothly, a wide one only without smoot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ HOT, START = 5.0, 5.5  # radius of the handle under the pointer, and of a polygo
 ROUND_LINE = 1.5
 SHADE, LIGHT = QColor(0, 0, 0, 150), QColor("white")
 _CLOSING = (4.0, 4.0)
+MOST = 2_000  # corners in sight with a line and a handle each; of more only some handles
 _APART = 6.0  # handles nearer than that cannot be told apart, so one of them is drawn
 _AROUND = 16.0  # logical pixels: what lies that far beside the canvas shows nothing in it
 
@@ -44,16 +46,21 @@ class OutlineMarks:
     def paint(self, painter: QPainter, view: View) -> None:
         """Draw it over everything."""
         shown = self.shown
-        rings = [on_screen(ring, view) for ring in shown.rings]
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        for points in rings:
-            _paint_lines(painter, np.concatenate((points, points[:1])), BOX)
-        if rings:
-            _paint_handles(painter, np.concatenate(rings), view)
+        if shown.rings:
+            points = np.concatenate([_array(ring) for ring in shown.rings])
+            seen = _in_sight(points * view.scale + (view.x, view.y), view)
+            for ring in shown.rings if len(seen) <= MOST else self._held():
+                place = on_screen(ring, view)
+                _paint_lines(painter, np.concatenate((place, place[:1])), BOX)
+            _paint_handles(painter, seen)
         if shown.hot is not None:
             self._paint_hot(painter, QPointF(*view.to_screen(*shown.hot)))
         if shown.line:
             self._paint_line(painter, on_screen(shown.line, view), view)
+
+    def _held(self) -> tuple[Ring, ...]:
+        """The ring under the hand; of the others the mask's own outline tells."""
+        return tuple(ring for ring in self.shown.rings if self.shown.hot in ring)
 
     def _paint_hot(self, painter: QPainter, at: QPointF) -> None:
         """Full where a drag moves a corner, hollow where a press makes one."""
@@ -71,7 +78,7 @@ class OutlineMarks:
             painter.setPen(closing)
             painter.drawLine(last, first)
         if self.corners:
-            _paint_handles(painter, points[:-1], view)
+            _paint_handles(painter, _in_sight(points[:-1], view))
             painter.setPen(QPen(colour, ROUND_LINE))
             painter.setBrush(colour if self.shown.closes else QColor(255, 255, 255, 70))
             painter.drawEllipse(first, START, START)
@@ -79,8 +86,13 @@ class OutlineMarks:
 
 def on_screen(points: Ring, view: View) -> Floats:
     """(N, 2) xy in logical screen pixels."""
-    flat = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return flat * view.scale + (view.x, view.y)
+    return _array(points) * view.scale + (view.x, view.y)
+
+
+@lru_cache(maxsize=4096)
+def _array(points: Ring) -> Floats:
+    """(N, 2) xy; kept, as rings stay the same while the view or another ring changes."""
+    return np.array(points, dtype=np.float64).reshape(-1, 2)
 
 
 def _paint_lines(painter: QPainter, points: Floats, colour: QColor) -> None:
@@ -97,12 +109,18 @@ def _paint_lines(painter: QPainter, points: Floats, colour: QColor) -> None:
         painter.drawPolyline(line)
 
 
-def _paint_handles(painter: QPainter, points: Floats, view: View) -> None:
-    """A square at each of the points that are in sight."""
+def _in_sight(points: Floats, view: View) -> Floats:
     low, high = -_AROUND, np.add(view.viewport, _AROUND)
-    seen = points[np.all((points > low) & (points < high), axis=1)]
-    _, first = np.unique(np.floor(seen / _APART), axis=0, return_index=True)
-    marks = _polygon(seen[first])
+    seen: Floats = points[np.all((points > low) & (points < high), axis=1)]
+    return seen
+
+
+def _paint_handles(painter: QPainter, points: Floats) -> None:
+    """A square at each of the points, as far as they can be told apart."""
+    cells = np.floor(points / _APART).astype(np.int64)
+    _, first = np.unique(cells[:, 0] << 32 | cells[:, 1] & 0xFFFFFFFF, return_index=True)
+    step = -(-len(first) // MOST) or 1
+    marks = _polygon(points[first[::step]])
     for colour, width in ((BOX, HANDLE_HALO), (LIGHT, HANDLE)):
         pen = QPen(colour, width)
         pen.setCapStyle(Qt.PenCapStyle.SquareCap)

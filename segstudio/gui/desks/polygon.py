@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject
 
 from segstudio.core.annotation import Annotation
+from segstudio.core.mask import Mask
 from segstudio.engine.jobs import Lane
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.canvas.outline_marks import OutlineMarks, Ring
@@ -20,6 +21,7 @@ from segstudio.imaging.outline_tracing import editable_outline
 from segstudio.imaging.outlines import Outline, Piece
 from segstudio.imaging.outlines import Ring as OutlineRing
 from segstudio.tools.contract import Nothing, OutlineShown, Painted
+from segstudio.tools.outline_hits import OutlineHits
 from segstudio.tools.polygon_tool import PolygonTool
 
 TOOL = "polygon"
@@ -113,7 +115,7 @@ class PolygonDesk(QObject):
         self._workspace.runner.submit(
             Lane.IO,
             self.tr("tracing the outline"),
-            lambda _c, _p: editable_outline(mask, like),
+            lambda _c, _p: _traced(mask, like),
             on_done=done,
             on_error=self._workspace.tell_error,
             key="outline",
@@ -156,6 +158,13 @@ class PolygonDesk(QObject):
         result = self._tool.remove_vertex()
         self._tools.take(result)
         return result != Nothing()
+
+
+def _traced(mask: Mask, like: Outline | None) -> Outline:
+    """The outline of `mask`, with all that the tool asks of its rings worked out already."""
+    outline = editable_outline(mask, like)
+    OutlineHits(outline)  # the rings keep what it reads: thousands of them would take frames
+    return outline
 
 
 def _with_polygon(outline: Outline | None, result: Painted, corners: Ring) -> Outline | None:

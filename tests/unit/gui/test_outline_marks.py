@@ -80,3 +80,15 @@ def test_thousands_of_corners_draw_no_more_handles_than_can_be_told_apart(
     counts.clear()
     drawn(OutlineMarks(OutlineShown((ring,))), View((100, 200), (400.0, 200.0), 2.0, -900.0, 0.0))
     assert max(counts) == 0  # none in sight
+
+
+def test_of_very_many_corners_only_the_ring_in_the_hand_has_lines() -> None:
+    x, y = np.meshgrid(np.arange(130, 196, 2.0), np.arange(4, 96, 2.0))
+    small = tuple(
+        ((a, b), (a + 1.0, b), (a + 1.0, b + 1.0)) for a, b in zip(x.flat, y.flat, strict=True)
+    )
+    rings = (*small, RING)
+    calm = drawn(OutlineMarks(OutlineShown(rings)))
+    held = drawn(OutlineMarks(OutlineShown(rings, hot=RING[0])))
+    assert (held & ~calm)[40, 60:220].mean() > 0.2
+    assert calm.any()
