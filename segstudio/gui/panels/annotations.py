@@ -278,10 +278,11 @@ class AnnotationsPanel(QWidget):
     def _take_selection(self) -> None:
         if not self._showing:
             found = self._view.selectionModel().selection()
-            spans = [found.at(n) for n in range(found.count())]  # in the order of choosing
-            rows = (row for span in spans for row in range(span.top(), span.bottom() + 1))
-            ids = (self.model.rows[row].id for row in rows)
-            self._workspace.select(tuple(dict.fromkeys(ids)))
+            spans = [found.at(n) for n in range(found.count())]
+            rows = sorted({n for span in spans for n in range(span.top(), span.bottom() + 1)})
+            chosen = {self.model.rows[row].id: None for row in rows}
+            before = {id_: None for id_ in self._workspace.selected if id_ in chosen}
+            self._workspace.select(tuple(before | chosen))  # in the order of choosing
 
 
 def _alike(one: Sequence[Annotation], other: Sequence[Annotation]) -> int:
