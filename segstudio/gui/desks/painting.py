@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QObject
+from PySide6.QtCore import QObject
 
-from segstudio.core.annotation import Annotation
 from segstudio.core.changes import Edit
 from segstudio.core.errors import BadInputError, SegStudioError
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.painting import PaintedStroke, PaintTarget, fill, paint
 from segstudio.gui.canvas.canvas import Canvas
-from segstudio.gui.canvas.strokes import MaskGroup, Stroke, StrokeTarget
+from segstudio.gui.canvas.strokes import Stroke
+from segstudio.gui.desks.first_category import FirstCategory
 from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.seen_targets import SeenTargets
 from segstudio.gui.workspace import Workspace
 from segstudio.tools.contract import (
     FillAt,
@@ -54,9 +54,9 @@ class PaintingDesk(QObject):
         self._target = PaintTarget()
         self._pressed_at: Point = (0.0, 0.0)
         self._drawing: Stroke | None = None
-        self._waiting: list[Callable[[], None]] = []  # for a first category
+        self._first_category = FirstCategory(workspace)
         self._unwritten: dict[int, list[_Write]] = {}  # by image
-        self._locked: tuple[tuple[Annotation, ...], MaskGroup] = ((), MaskGroup())
+        self._seen = SeenTargets(workspace, prompts, canvas)
         tools.takes(Painting, self._show)
         tools.takes(Painted, self._finish)
         tools.takes(PaintingDropped, lambda _: self._drop())
@@ -104,31 +104,6 @@ class PaintingDesk(QObject):
         everything = frozenset(row.id for row in self._workspace.annotations)
         self._target.hidden = masks.hidden if masks.visible else everything
 
-    def _seen_target(self, start: Point, *, adds: bool, only: int | None = None) -> StrokeTarget:
-        """What a stroke will change, as far as one can see now."""
-        masks, annotations = self._canvas.masks, self._workspace.annotations
-        if only is not None:
-            rows = tuple(row for row in annotations if row.id == only)
-        else:
-            rows = self._target.among(annotations)
-            rows = rows[-1:] if adds else rows
-        if not rows and not adds:
-            under = self._target.under(annotations, *start)
-            rows = (under,) if under is not None else ()
-        return StrokeTarget(
-            ids=frozenset(row.id for row in rows),
-            masks=MaskGroup(row.mask for row in rows),
-            blocked=self._locked_masks(annotations),
-            colour=masks.colour(rows[-1]) if rows else self._prompts.colour,
-            opacity=masks.opacity,
-        )
-
-    def _locked_masks(self, annotations: tuple[Annotation, ...]) -> MaskGroup:
-        if self._locked[0] is not annotations:
-            locked = MaskGroup(row.mask for row in annotations if row.locked)
-            self._locked = annotations, locked
-        return self._locked[1]
-
     # -- a stroke -------------------------------------------------------------------------------
 
     def _show(self, result: Painting) -> None:
@@ -136,7 +111,7 @@ class PaintingDesk(QObject):
             self._drop()
         strokes = self._canvas.strokes
         if self._drawing is None:
-            target = self._seen_target(self._pressed_at, adds=result.adds)
+            target = self._seen.of(self._target, self._pressed_at, adds=result.adds)
             self._drawing = strokes.begin(target, adds=result.adds)
         strokes.extend(self._drawing, result.pieces)
 
@@ -149,7 +124,7 @@ class PaintingDesk(QObject):
         strokes, seen = self._canvas.strokes, self._drawing
         if seen is None:
             adds = result.add is not None
-            target = self._seen_target(result.start, adds=adds, only=result.target)
+            target = self._seen.of(self._target, result.start, adds=adds, only=result.target)
             seen = strokes.begin(target, adds=adds)
         self._drawing = None
         store = self._workspace.store
@@ -176,7 +151,7 @@ class PaintingDesk(QObject):
                 otherwise=lambda: self._workspace.tell(self.tr("Nothing to fill there.")),
             )
 
-        self._with_category(write, needed=adds)
+        self._first_category.then(write, needed=adds)
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -185,7 +160,7 @@ class PaintingDesk(QObject):
         if session is None:
             return
         adds = write.stroke.add is not None
-        self._with_category(lambda: self._submit(write, session), needed=adds)
+        self._first_category.then(lambda: self._submit(write, session), needed=adds)
 
     def _submit(self, write: _Write, session: ImageSession) -> None:
         missing = write.stroke.add is not None and self._workspace.category_id is None
@@ -226,30 +201,6 @@ class PaintingDesk(QObject):
         if made and target is self._target:
             self._workspace.select(made)
 
-    def _with_category(self, write: Callable[[], None], *, needed: bool) -> None:
-        """Write into the chosen category; where there is none yet, once a first one is made."""
-        if not self._waiting and (not needed or self._workspace.category_id is not None):
-            write()
-            return
-        self._waiting.append(write)
-        if len(self._waiting) == 1:
-            name = QCoreApplication.translate("PromptDesk", "object")
-            self._workspace.edit(
-                self.tr("adding a category"),
-                lambda session: session.add_category(name),
-                then=self._category_made,
-                failed=self._write_waiting,
-            )
-
-    def _category_made(self, edit: Edit) -> None:
-        self._workspace.choose_category(edit.after.categories[0].id)
-        self._write_waiting()
-
-    def _write_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for write in waiting:
-            write()
-
     # -- what could not be written --------------------------------------------------------------
 
     def _kept(self) -> list[_Write]:
@@ -275,6 +226,6 @@ class PaintingDesk(QObject):
         self.end()
         for write in self._kept():
             stroke = write.stroke
-            target = self._seen_target(stroke.start, adds=stroke.add is not None)
+            target = self._seen.of(self._target, stroke.start, adds=stroke.add is not None)
             write.seen = self._canvas.strokes.begin(target, adds=stroke.add is not None)
             self._canvas.strokes.finish(write.seen, stroke.add, stroke.remove)
