@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segstudio.core.image import RgbImage
+from segstudio.core.mapped import mapping_of, trim_heap
 from segstudio.core.mask import Box
 from segstudio.core.progress import CancelToken
 from segstudio.core.prompt import Embedding
@@ -24,7 +25,10 @@ def encode_image(
     if found is not None:
         return found
     cancel.check()
-    return cache.put(model.encode(image, cancel))
+    kept = cache.put(model.encode(image, cancel))
+    if mapping_of(image.pixels) is not None:
+        trim_heap()
+    return kept
 
 
 def cut_out(image: RgbImage, box: Box) -> RgbImage:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from segstudio.core.image import Rgb8, RgbImage
+from segstudio.core.mapped import mapping_of, trim_heap
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.engine.cache_folder import CacheFolder
 from segstudio.engine.superpixel_file import DamagedFile, from_bytes, to_bytes
@@ -77,6 +78,8 @@ class SuperpixelCache:
         if made is None:
             made = find_superpixels(image.pixels, scale.segments(image.size), token)
             self._write(image, scale, made)
+            if mapping_of(image.pixels) is not None:
+                trim_heap()
         token.check()
         _ = made.boxes  # now, as a hand will ask for it on the GUI thread
         self._remember(key, made)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from segstudio.core.image import PixelDigest, Rgb8, RgbImage
-from segstudio.core.mapped import bands
+from segstudio.core.mapped import bands, trim_heap
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.imaging.pixel_file import PixelFile
 from segstudio.imaging.pyramid import Pyramid
@@ -84,6 +84,8 @@ def open_photo(
             return _written(_turned(stored, orientation, folder, told), folder, told)
         except StreamError as error:
             raise damaged(path) from error
+        finally:
+            trim_heap()
 
 
 def open_image(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import platform
@@ -10,6 +9,7 @@ import sys
 from dataclasses import dataclass
 
 from segstudio.core.errors import DeviceError
+from segstudio.core.mapped import trim_heap
 
 DEVICES = ("cpu", "cuda", "mps")
 AUTO = "auto"
@@ -93,10 +93,7 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
     if torch is not None and torch.backends.mps.is_available():
         torch.mps.empty_cache()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc; musl needs and has none
-        if trim is not None:
-            trim(0)
+    trim_heap()
 
 
 def _cpu() -> DeviceInfo:

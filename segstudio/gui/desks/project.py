@@ -8,9 +8,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from segstudio.config.paths import data_dir
+from segstudio.config.paths import cache_dir, data_dir
 from segstudio.core.errors import ProjectLockedError
-from segstudio.core.image import RgbImage
+from segstudio.core.image import ImageRecord, RgbImage
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.jobs import Lane
@@ -18,8 +18,8 @@ from segstudio.engine.project_session import OpenedProject, ScanReport, open_pat
 from segstudio.gui.canvas.layers import measure
 from segstudio.gui.panels.status import clock
 from segstudio.gui.workspace import ProjectContents, Workspace
-from segstudio.imaging.pyramid import Pyramid
-from segstudio.imaging.read import read_image
+from segstudio.imaging.photo import Photo, open_photo
+from segstudio.imaging.read import LARGE, read_image
 from segstudio.imaging.sample_photos import write_sample_photos
 
 OPEN_KEY = "open-image"
@@ -166,17 +166,20 @@ class ProjectDesk(QObject):
         workspace.runner.submit(
             Lane.IO,
             self.tr("reading {}").format(record.path),
-            lambda _c, _p: _read_pixels(store.image_path(record)),
+            lambda cancel, report: open_photo(
+                store.image_path(record), cache_dir() / "pixels", cancel=cancel, report=report
+            ),
             on_done=arrived,
             on_error=self._not_shown,
             key=OPEN_KEY,
+            visible=_is_large(record),
         )
 
     def _show(self, parts: list[object]) -> None:
         for part in parts:
             if isinstance(part, _SessionPart):
                 session = part
-            elif isinstance(part, _PixelPart):
+            elif isinstance(part, Photo):
                 pixels = part
         self._workspace.set_image(session.session, pixels.image, pixels.pyramid)
 
@@ -207,19 +210,22 @@ class ProjectDesk(QObject):
             self.open_image(target)
 
     def neighbour_reads(self, count: int) -> list[Callable[[], RgbImage]]:
-        """How to read the next images in the gallery's order, then the previous one."""
+        """How to read the next images in the gallery's order, then the previous one.
+
+        Huge ones are left out: reading them ahead would take the disk and half a minute.
+        """
         workspace = self._workspace
-        reads: list[Callable[[], RgbImage]] = []
         store, here = workspace.store, self.wanted_image
         if store is None or here is None:
             return []
         previous, following = self.neighbours(here)
-        while following is not None and len(reads) < max(0, count - 1):
-            reads.append(_reader(store.image_path(workspace.images[following])))
+        wanted: list[ImageRecord] = []
+        while following is not None and len(wanted) < max(0, count - 1):
+            wanted.append(workspace.images[following])
             following = self.neighbours(following)[1]
-        if previous is not None and len(reads) < count:
-            reads.append(_reader(store.image_path(workspace.images[previous])))
-        return reads
+        if previous is not None and len(wanted) < count:
+            wanted.append(workspace.images[previous])
+        return [_reader(store.image_path(one)) for one in wanted if not _is_large(one)]
 
     # -- saving ---------------------------------------------------------------------------------
 
@@ -258,19 +264,13 @@ class _SessionPart:
         self.session = session
 
 
-class _PixelPart:
-    def __init__(self, image: RgbImage, pyramid: Pyramid) -> None:
-        self.image, self.pyramid = image, pyramid
-
-
 def _read_session(session: ImageSession) -> _SessionPart:
     measure(session.annotations)
     return _SessionPart(session)
 
 
-def _read_pixels(path: Path) -> _PixelPart:
-    image = read_image(path)
-    return _PixelPart(image, Pyramid.of(image))
+def _is_large(record: ImageRecord) -> bool:
+    return record.width * record.height > LARGE
 
 
 def _reader(path: Path) -> Callable[[], RgbImage]:
