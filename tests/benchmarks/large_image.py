@@ -18,8 +18,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FOLDER = tempfile.TemporaryDirectory(prefix="segstudio-large-")
-os.environ["SEGSTUDIO_HOME"] = FOLDER.name
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -27,6 +25,7 @@ import pyvips
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
+from segstudio.config.paths import cache_dir
 from segstudio.config.settings import Settings
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.prompt_session import EmbeddingState
@@ -104,7 +103,9 @@ class BenchStudio(Studio):
         from segstudio.models.prompt.mobile_sam import build_mobile_sam
         from tests.support.seeded_weights import write_checkpoint
 
-        return card.load(write_checkpoint(build_mobile_sam(), Path(FOLDER.name) / "m.pt"), "cpu")
+        path = cache_dir() / "weights.pt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return card.load(write_checkpoint(build_mobile_sam(), path), "cpu")
 
 
 class Story:
@@ -200,28 +201,30 @@ def main() -> int:
     parser.add_argument("--kind", choices=("jpg", "png", "tif"), default="jpg")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    folder = Path(FOLDER.name) / "images"
-    folder.mkdir()
-    image = folder / f"huge.{options.kind}"
-    make_image(image, options.side)
-    make_application(sys.argv[:1])
-    memory = Memory()
-    studio = BenchStudio(Settings(model="graph_cut"))
-    hand = Hand(studio)
-    memory.stage("window", hand.show)
-    hand.window.resize(1920, 1080)
-    tell(memory, hand, folder, options.side)
-    hand.close()
+    with tempfile.TemporaryDirectory(prefix="segstudio-large-") as name:
+        os.environ["SEGSTUDIO_HOME"] = name
+        folder = Path(name) / "images"
+        folder.mkdir()
+        image = folder / f"huge.{options.kind}"
+        make_image(image, options.side)
+        make_application(sys.argv[:1])
+        memory = Memory()
+        studio = BenchStudio(Settings(model="graph_cut"))
+        hand = Hand(studio)
+        memory.stage("window", hand.show)
+        hand.window.resize(1920, 1080)
+        tell(memory, hand, folder, options.side)
+        hand.close()
+        file_mib = round(image.stat().st_size / 2**20)
     peak = max(stage.peak_mib for stage in memory.stages)
     result = {
         "image": f"{options.side} x {options.side} {options.kind}",
-        "file_mib": round(image.stat().st_size / 2**20),
+        "file_mib": file_mib,
         "peak_mib": peak,
         "limit_mib": 2048,
         "stages": [asdict(stage) for stage in memory.stages],
     }
     print(json.dumps(result) if options.json else f"peak {peak:.0f} MiB of 2048")
-    FOLDER.cleanup()
     return 0
 
 
