@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from segstudio.core.errors import SegStudioError
+from segstudio.core.mapped import trim_heap
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.engine.jobs import Job, JobRunner, Lane
 from segstudio.models.card import ModelCard
@@ -36,7 +37,10 @@ def prepare_later(runner: JobRunner, model: PromptModel) -> Job[None]:
             job.text, job.visible = progress.text or job.text, True
             report(progress)
 
-        model.prepare(tell, cancel)
+        try:
+            model.prepare(tell, cancel)
+        finally:
+            trim_heap()  # what compiling it took: more than the model itself
 
     text = f"Preparing {model.card.title}"
     job = runner.submit(Lane.IO, text, work, key=_KEY, priority=_PRIORITY)
