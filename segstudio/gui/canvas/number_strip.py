@@ -45,10 +45,12 @@ class NumberStrip(QWidget):
         self.setCursor(Qt.CursorShape.ArrowCursor)
         self.name = QLabel(self)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider.setAccessibleName(self.tr("Number, roughly"))
         self.slider.setRange(0, STEPS)
         self.slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # arrows in the number do the same
         self.slider.setFixedWidth(WIDEST)
         self.number = QSpinBox(self)
+        self.number.setAccessibleName(self.tr("Number in pixels"))
         self.number.setSuffix(self.tr(" px"))
         self.number.setFont(numeric_font(self.number.font()))
         self.number.setGroupSeparatorShown(True)
