@@ -42,6 +42,16 @@ class Snapshot:
             history=store.history(image_id),
         )
 
+    def keeping(self, old: Snapshot) -> Snapshot:
+        """The same with the very annotations of `old`, or at least masks, where they are equal.
+
+        Masks then keep what was found out about them, and who shows them sees what changed.
+        """
+        known = {row.id: row for row in old.annotations}
+        return replace(
+            self, annotations=tuple(_kept(row, known.get(row.id)) for row in self.annotations)
+        )
+
     def category(self, category_id: int) -> Category:
         """Raises BadInputError if there is none with this id."""
         for category in self.categories:
@@ -162,8 +172,14 @@ class EditedImage:
         if edit is not None:
             # Read, not applied: the store takes back what the edit changed and keeps what has
             # changed since in the same rows (a moved file's path).
-            self.snapshot = Snapshot.read(self._store, self.image.id)
+            self.snapshot = Snapshot.read(self._store, self.image.id).keeping(self.snapshot)
         return edit
+
+
+def _kept(row: Annotation, old: Annotation | None) -> Annotation:
+    if old is None or row.mask != old.mask:
+        return row
+    return old if row == old else replace(row, mask=old.mask)
 
 
 def _replaced(

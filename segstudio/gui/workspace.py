@@ -139,7 +139,8 @@ class Workspace(QObject):
         def work(_: CancelToken, __: ProgressSink) -> Edit | None:
             edit = make(session)
             if edit is not None:
-                measure(edit.after.annotations)
+                # An undo reads its rows anew: those of the edit are not those that are shown.
+                measure((*edit.after.annotations, *session.annotations))
             return edit
 
         def done(edit: Edit | None) -> None:

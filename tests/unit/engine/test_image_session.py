@@ -283,6 +283,22 @@ def test_several_annotations_all_locked_are_refused_in_one_sentence(session: Ima
         session.delete(ids)
 
 
+def test_undo_and_redo_keep_the_very_rows_that_they_do_not_change(session: ImageSession) -> None:
+    session.accept(
+        [candidate(), candidate(20, 20)], 1, tool="point", prompt=Prompt(((1, 2),), (1,))
+    )
+    one, two = session.annotations
+    session.set_category([two.id], 2)
+    for step in (session.undo, session.redo):
+        step()
+        assert session.annotations[0] is one
+        assert session.annotations[1].mask is two.mask
+    assert session.annotations[1].category_id == 2
+    session.change_mask(two.id, blob(60, 40))
+    session.undo()
+    assert session.annotations[1].mask == two.mask
+
+
 def test_undo_passes_through_the_unlocked_state(session: ImageSession, store: ProjectStore) -> None:
     session.accept([candidate()], session.categories[0].id, tool="point")
     (made,) = session.annotations
