@@ -24,6 +24,9 @@ _SOURCES = ("compiling.py", "slic.py", "slic_lab.py", "slic_assignment.py", "sli
 _LOOK_SECONDS = 0.05
 _NICENESS = 10  # the person's own work goes first
 
+# -P: nothing is imported from the working folder, which may hold anybody's files.
+COMMAND = (sys.executable, "-P", "-m", "segstudio.imaging.slic_apart")
+
 _lock = threading.Lock()
 _process: subprocess.Popen[bytes] | None = None
 _tried = False
@@ -47,7 +50,7 @@ def begin() -> None:
             flags = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
         with contextlib.suppress(OSError):
             _process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", __name__],
+                COMMAND,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -42,7 +42,8 @@ def convert_apart(card: ModelCard, weights: Path, folder: Path, cancel: CancelTo
 
     Raises Cancelled, with nothing left behind, and OSError if no process can be started.
     """
-    command = [sys.executable, "-m", __name__, card.key, str(weights)]
+    # -P: nothing is imported from the working folder, which may hold anybody's files.
+    command = [sys.executable, "-P", "-m", __name__, card.key, str(weights)]
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS

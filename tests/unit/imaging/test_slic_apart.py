@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -23,9 +22,9 @@ class Started:
 
     count = 0
 
-    def __init__(self, command: list[str], **_: object) -> None:
+    def __init__(self, command: tuple[str, ...], **_: object) -> None:
         Started.count += 1
-        assert command[0] == sys.executable
+        assert command == slic_apart.COMMAND
 
     def wait(self, timeout: float) -> int:
         if Started.slow:
@@ -102,7 +101,16 @@ def test_without_a_folder_it_is_compiled_where_it_is_called(
 
 def test_the_other_process_is_started_with_what_it_needs():
     environment = {**os.environ, "SEGSTUDIO_HOME": "/dev/null/nowhere"}
-    command = [sys.executable, "-m", slic_apart.__name__]
+    command = slic_apart.COMMAND
     done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert slic_apart.compiled_before()
+
+
+def test_the_other_process_runs_nothing_of_the_folder_it_is_started_in(tmp_path: Path):
+    for name in ("numpy", "numba", "segstudio"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')")
+    command = slic_apart.COMMAND
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()

@@ -161,6 +161,19 @@ def test_a_conversion_in_its_own_process_stops_and_leaves_nothing(
     assert not list(own_home.rglob("encoder.*"))
 
 
+def test_a_conversion_runs_nothing_of_the_folder_it_is_started_in(
+    tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("numpy", "torch", "segstudio"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    why = encoder_conversion.convert_apart(
+        CARD, tmp_path / "none.pt", folder_of(KEY), CancelToken()
+    )
+    assert "none.pt" in why
+    assert not (tmp_path / "ran").exists()
+
+
 # -- files -----------------------------------------------------------------------------------------
 
 
