@@ -94,10 +94,11 @@ class SuperpixelCache:
                 used -= self._memory.popitem(last=False)[1].nbytes
 
     def _read(self, image: RgbImage, scale: Scale) -> SuperpixelMap | None:
-        if self._disk is None:
+        disk = self._disk  # another thread may give it up meanwhile
+        if disk is None:
             return None
-        path = self._disk.path(_FOLDER, image.key, f"-{scale}")
-        data = self._disk.read(path)
+        path = disk.path(_FOLDER, image.key, f"-{scale}")
+        data = disk.read(path)
         if data is None:
             return None
         try:
@@ -105,15 +106,16 @@ class SuperpixelCache:
         except DamagedFile:
             read = None
         if read is None or read.size != image.size:
-            self._disk.drop(path)
+            disk.drop(path)
             return None
         return read
 
     def _write(self, image: RgbImage, scale: Scale, made: SuperpixelMap) -> None:
-        if self._disk is None:
+        disk = self._disk
+        if disk is None:
             return
         try:
-            self._disk.write(self._disk.path(_FOLDER, image.key, f"-{scale}"), to_bytes(made))
+            disk.write(disk.path(_FOLDER, image.key, f"-{scale}"), to_bytes(made))
         except OSError:  # a full or read-only disk: the next run makes it again
             self._disk = None
 

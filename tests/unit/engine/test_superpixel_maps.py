@@ -12,6 +12,7 @@ from segstudio.core.errors import Cancelled
 from segstudio.core.image import RgbImage
 from segstudio.core.progress import CancelToken
 from segstudio.engine import superpixel_cache
+from segstudio.engine.cache_folder import CacheFolder
 from segstudio.engine.jobs import JobRunner
 from segstudio.engine.superpixel_cache import Scale, SuperpixelCache, find_superpixels
 from segstudio.engine.superpixel_file import DamagedFile, from_bytes, to_bytes
@@ -107,6 +108,26 @@ def test_a_damaged_file_is_made_again(tmp_path: Path):
     file.write_bytes(file.read_bytes()[:-7])
     again = SuperpixelCache(tmp_path, 0, 1 << 24).map(image, Scale.COARSE)
     assert np.array_equal(first.labels, again.labels)
+
+
+def test_a_disk_that_another_thread_gave_up_is_read_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first = SuperpixelCache(tmp_path, 0, 1 << 24).map(photo(), Scale.COARSE)
+    cache = SuperpixelCache(tmp_path, 0, 1 << 24)
+
+    def full(*_: object) -> None:
+        raise OSError("no room")
+
+    def damaged(_: bytes) -> SuperpixelMap:
+        monkeypatch.setattr(CacheFolder, "write", full)
+        cache.map(photo(), Scale.FINE)  # as the other thread would, between a read and what follows
+        raise DamagedFile
+
+    monkeypatch.setattr(superpixel_cache, "from_bytes", damaged)
+    again = cache.map(photo(), Scale.COARSE)
+    assert np.array_equal(again.labels, first.labels)
+    assert not list(tmp_path.rglob("*.spx")), "nothing is written any more"
 
 
 def test_a_huge_image_is_made_smaller_first(monkeypatch: pytest.MonkeyPatch):
