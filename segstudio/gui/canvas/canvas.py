@@ -56,6 +56,7 @@ class Canvas(QWidget):
         self._view = View()
         self.hand_mode = False
         self._pan_from: QPointF | None = None
+        self._pan_button = Qt.MouseButton.NoButton
         self.scene.drawn = self.update
         self._wheel = WheelSteps()
         self._spin = QTimer(self)
@@ -178,7 +179,7 @@ class Canvas(QWidget):
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         middle = event.button() is Qt.MouseButton.MiddleButton
         if middle or (self.hand_mode and event.button() is Qt.MouseButton.LeftButton):
-            self._pan_from = event.position()
+            self._pan_from, self._pan_button = event.position(), event.button()
             self.panned_while_held = True
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
         elif self.scene.pyramid is not None:
@@ -197,15 +198,14 @@ class Canvas(QWidget):
             self.pointed_at.emit(place_under(self._view, event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if self._pan_from is not None:
+        if self._pan_from is not None and event.button() is self._pan_button:
             self._pan_from = None
             self.set_hand_mode(self.hand_mode)
         elif self.scene.pyramid is not None:
             self.released.emit(pointer_event(event, self._view))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if self.scene.pyramid is not None:
-            self.pressed.emit(pointer_event(event, self._view))  # the second of two quick clicks
+        self.mousePressEvent(event)  # the second of two quick clicks, or of two quick drags
 
     def leaveEvent(self, event: QEvent) -> None:
         self.overlay.cursor = None

@@ -182,6 +182,32 @@ def test_a_middle_drag_pans_and_tells_no_tool(canvas: Canvas) -> None:
     assert heard == []
 
 
+def test_two_quick_drags_both_pan(canvas: Canvas) -> None:
+    told: list[PointerEvent] = []
+    canvas.pressed.connect(told.append)
+    for button, held in ((Qt.MouseButton.MiddleButton, False), (Qt.MouseButton.LeftButton, True)):
+        canvas.set_hand_mode(held)
+        for pressed in (QTest.mousePress, QTest.mouseDClick):  # Qt's word for the second press
+            before = canvas.view
+            pressed(canvas, button, pos=QPoint(300, 300))
+            QTest.mouseMove(canvas, QPoint(340, 320))
+            QTest.mouseRelease(canvas, button, pos=QPoint(340, 320))
+            assert canvas.view.x - before.x == pytest.approx(40)
+    assert told == []
+
+
+def test_a_button_let_go_during_a_pan_is_let_go(canvas: Canvas) -> None:
+    left, middle = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
+    told: list[PointerEvent] = []
+    canvas.released.connect(told.append)
+    QTest.mousePress(canvas, left, pos=QPoint(300, 300))
+    QTest.mousePress(canvas, middle, pos=QPoint(300, 300))
+    QTest.mouseRelease(canvas, left, pos=QPoint(310, 300))
+    assert [event.button for event in told] == [Button.LEFT] and canvas.panning
+    QTest.mouseRelease(canvas, middle, pos=QPoint(310, 300))
+    assert len(told) == 1 and not canvas.panning
+
+
 def test_clicks_arrive_in_image_pixels_with_button_and_modifiers(canvas: Canvas) -> None:
     heard: list[PointerEvent] = []
     canvas.pressed.connect(heard.append)
