@@ -55,7 +55,8 @@ class BrushTool:
         straight = event.held(Modifier.SHIFT) and self._last is not None
         start = self._last if straight and self._last is not None else place
         adds = not (self.removes_always or event.held(Modifier.CONTROL))
-        self._drag = _Drag(Stroke(scene.image_size), adds, start, place)
+        # What a line removes from lies under the hand: where it begins, the last stroke has erased.
+        self._drag = _Drag(Stroke(scene.image_size), adds, place, place)
         return Painting(self._drag.stroke.add(start, place, radius), adds, begins=True)
 
     def move(self, event: PointerEvent, scene: Scene) -> ToolResult:

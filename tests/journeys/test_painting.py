@@ -216,6 +216,24 @@ def test_esc_in_a_stroke_gives_it_up(hand: Hand) -> None:
     assert rows(hand) == ()
 
 
+def test_a_stroke_goes_to_what_was_selected_when_it_began(hand: Hand) -> None:
+    blob = paint_blob(hand)
+    hand.press("Space")
+    drag(hand, (300, 60), (350, 60))
+    rest(hand)
+    other = next(row for row in rows(hand) if row.id != blob.id)
+    hand.workspace.select((blob.id,))
+    QTest.mousePress(hand.canvas, LEFT, NONE, hand.screen(120, 220))
+    move(hand, 150, 220)
+    hand.press("Ctrl+A")
+    QTest.mouseRelease(hand.canvas, LEFT, NONE, hand.screen(180, 220))
+    rest(hand)
+    assert {row.id: row.mask.contains(150, 220) for row in rows(hand)} == {
+        blob.id: True,
+        other.id: False,
+    }
+
+
 def test_ctrl_removes_and_shift_draws_a_straight_line(hand: Hand) -> None:
     blob = paint_blob(hand)
     drag(hand, (150, 120), (150, 180), keys=CTRL)
@@ -302,6 +320,17 @@ def test_the_eraser_takes_from_what_is_selected_or_from_what_lies_under_it(hand:
     rest(hand)
     assert only(hand).mask == twice, "beside everything there is nothing to erase"
     rest(hand)
+
+
+def test_a_straight_line_erases_without_a_selection_too(hand: Hand) -> None:
+    paint_blob(hand)
+    hand.press("Esc")
+    hand.press("Shift+R")
+    drag(hand, (120, 150), (125, 150))
+    rest(hand)
+    QTest.mouseClick(hand.canvas, LEFT, SHIFT, hand.screen(175, 150))
+    rest(hand)
+    assert not any(only(hand).mask.contains(x, 150) for x in range(120, 176, 5))
 
 
 def test_erasing_shows_the_photo_at_once_and_erasing_all_removes_the_annotation(hand: Hand) -> None:

@@ -51,7 +51,7 @@ class PaintingDesk(QObject):
         super().__init__()
         self._workspace, self._prompts, self._canvas = workspace, prompts, canvas
         self._tools = tools = prompts.tools
-        self._target = PaintTarget()
+        self._target = self._begun_for = PaintTarget()
         self._pressed_at: Point = (0.0, 0.0)
         self._drawing: Stroke | None = None
         self._first_category = FirstCategory(workspace)
@@ -111,6 +111,7 @@ class PaintingDesk(QObject):
             self._drop()
         strokes = self._canvas.strokes
         if self._drawing is None:
+            self._begun_for = self._target
             target = self._seen.of(self._target, self._pressed_at, adds=result.adds)
             self._drawing = strokes.begin(target, adds=result.adds)
         strokes.extend(self._drawing, result.pieces)
@@ -121,11 +122,16 @@ class PaintingDesk(QObject):
             self._drawing = None
 
     def _finish(self, result: Painted) -> None:
-        strokes, seen = self._canvas.strokes, self._drawing
+        strokes, seen, target = self._canvas.strokes, self._drawing, self._target
+        begun = self._begun_for
+        if seen is not None and (
+            not begun.selected or begun.among(self._workspace.annotations)  # still there
+        ):
+            target = begun  # as it was seen, whatever was selected meanwhile
         if seen is None:
             adds = result.add is not None
-            target = self._seen.of(self._target, result.start, adds=adds, only=result.target)
-            seen = strokes.begin(target, adds=adds)
+            shown = self._seen.of(target, result.start, adds=adds, only=result.target)
+            seen = strokes.begin(shown, adds=adds)
         self._drawing = None
         store = self._workspace.store
         if store is not None and store.read_only:
@@ -137,7 +143,7 @@ class PaintingDesk(QObject):
         strokes.finish(seen, result.add, result.remove)
         stroke = PaintedStroke(result.add, result.remove, result.text, result.start, result.target)
         self._try_again()
-        self._write(_Write(stroke, self._target, self._tools.tool_key, seen))
+        self._write(_Write(stroke, target, self._tools.tool_key, seen))
 
     def _fill(self, result: FillAt) -> None:
         place, target, adds = (result.x, result.y), self._target, result.adds
