@@ -1,4 +1,4 @@
-"""Outlines of masks: exact ones along the cracks between pixels, simpler ones for display.
+"""Exact outlines of masks, along the cracks between pixels.
 
 Exact rings run on pixel corners (integer xy, so pixel (column x, row y) spans x..x+1, y..y+1) and
 hold a vertex at every turn only. Foreground is 4-connected: pieces that touch at a corner alone
@@ -82,22 +82,6 @@ def keyhole_rings(mask: Mask) -> list[Ring]:
     cracks = _bridged(crop, _cracks(crop))
     placed = (cracks.xy + np.array((x0, y0))).astype(np.int32)
     return [placed[ring] for ring in _cycles(cracks.following)]
-
-
-def display_outlines(mask: Mask, tolerance: float = 0.0) -> list[npt.NDArray[np.float32]]:
-    """Outlines to draw, not to measure: (N, 2) float32 xy through the centres of border pixels.
-
-    OpenCV's contours of the mask's box (outer ones and holes); with `tolerance` (pixels) thinned
-    by Douglas-Peucker. Much faster than the exact rings on ragged masks.
-    """
-    crop, (x0, y0) = mask.box_crop()
-    if not mask.area:
-        return []
-    found, _ = cv2.findContours(crop.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    if tolerance > 0:
-        found = [cv2.approxPolyDP(contour, tolerance, closed=True) for contour in found]
-    offset = np.array((x0 + 0.5, y0 + 0.5), dtype=np.float32)
-    return [contour.reshape(-1, 2).astype(np.float32) + offset for contour in found]
 
 
 def _label(crop: BoolArray) -> npt.NDArray[np.int32]:

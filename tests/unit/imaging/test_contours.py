@@ -16,7 +16,7 @@ from pycocotools import mask as coco_masks
 from scipy import ndimage
 
 from segstudio.core.mask import Mask
-from segstudio.imaging.contours import display_outlines, keyhole_rings, polygons
+from segstudio.imaging.contours import keyhole_rings, polygons
 
 SMALL_MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=14))
 
@@ -124,14 +124,12 @@ def test_an_empty_mask_has_no_outline() -> None:
     mask = Mask.empty((5, 7))
     assert polygons(mask) == ()
     assert keyhole_rings(mask) == []
-    assert display_outlines(mask) == []
 
 
 def test_a_pixel_is_the_square_around_its_centre() -> None:
     mask = Mask.from_crop(np.ones((1, 1)), (4, 2), (6, 9))
     (polygon,) = polygons(mask)
     assert polygon.outer.tolist() == [[4, 2], [5, 2], [5, 3], [4, 3]]
-    assert display_outlines(mask)[0].tolist() == [[4.5, 2.5]]
 
 
 def reference_masks(folder: Path) -> Iterator[tuple[dict[str, object], Mask]]:
@@ -156,26 +154,3 @@ def test_every_object_of_real_coco_photos_comes_back_to_the_pixel(reference_data
             assert again["counts"] == mask.counts, entry["id"]
             count += 1
     assert count > 800
-
-
-@given(SMALL_MASKS)
-@settings(max_examples=100, deadline=None)
-def test_display_outlines_are_those_of_the_whole_image_through_pixel_centres(
-    array: np.ndarray,
-) -> None:
-    mask = Mask.from_array(array)
-    full, _ = cv2.findContours(array.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    wanted = [contour.reshape(-1, 2) + 0.5 for contour in full]
-    found = display_outlines(mask)
-    assert len(found) == len(wanted)
-    for ours, theirs in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-def test_a_tolerance_thins_an_outline_and_keeps_it_within_that_distance() -> None:
-    rows, columns = np.mgrid[:200, :200]
-    mask = Mask.from_array((rows - 100) ** 2 + (columns - 100) ** 2 < 80**2)
-    (exact,), (thin,) = display_outlines(mask), display_outlines(mask, tolerance=1.5)
-    assert len(thin) < len(exact) / 2
-    away = [abs(cv2.pointPolygonTest(thin, point.tolist(), True)) for point in exact]
-    assert max(away) <= 1.5
