@@ -49,8 +49,7 @@ def shared(mask: Mask, part: Mask) -> Mask:
 def flipped(mask: Mask, part: Mask) -> Mask:
     """`mask` with the pixels of a small `part` the other way round: what is in goes, and comes.
 
-    `flipped(mask, shared(mask, part))` takes `part` away; where the two share nothing,
-    `flipped(mask, part)` adds it. Raises ValueError for different sizes.
+    Where the two share nothing, that adds `part`. Raises ValueError for different sizes.
     """
     _check_sizes(mask, part)
     a, b = bounds_of(mask), bounds_of(part)
@@ -60,6 +59,11 @@ def flipped(mask: Mask, part: Mask) -> Mask:
     last = int(np.searchsorted(a, b[-1], side="right"))
     middle = np.sort(np.concatenate((a[first:last], b)), kind="stable")
     return Mask.from_bounds(np.concatenate((a[:first], middle, a[last:])), mask.size)
+
+
+def without(mask: Mask, part: Mask) -> Mask:
+    """`mask` less the pixels of a small `part`. Raises ValueError for different sizes."""
+    return flipped(mask, shared(mask, part))
 
 
 def boxes_meet(one: Mask, other: Mask) -> bool:

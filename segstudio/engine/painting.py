@@ -9,7 +9,7 @@ from segstudio.core.annotation import Annotation
 from segstudio.core.changes import Edit
 from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Mask
-from segstudio.core.mask_difference import flipped, shared
+from segstudio.core.mask_difference import flipped, shared, without
 from segstudio.engine.edited_image import Snapshot
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.mask_change import MaskChange, made_annotation
@@ -99,7 +99,7 @@ def painted(mask: Mask, stroke: PaintedStroke) -> Mask:
         missing = flipped(stroke.add, shared(mask, stroke.add))
         mask = flipped(mask, missing)
     if stroke.remove is not None:
-        mask = flipped(mask, shared(mask, stroke.remove))
+        mask = without(mask, stroke.remove)
     return mask
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from segstudio.core.annotation import Annotation
 from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Mask
-from segstudio.core.mask_difference import boxes_meet, flipped, shared
+from segstudio.core.mask_difference import boxes_meet, flipped, shared, without
 from segstudio.engine.partition import Claim, without_gaps_and_overlaps
 
 Rows = tuple[Annotation, ...]
@@ -57,7 +57,7 @@ def without_locked(mask: Mask, annotations: Rows) -> Mask:
     """What is left of a new mask beside the locked ones of an image's annotations."""
     for row in annotations:
         if row.locked and boxes_meet(row.mask, mask):
-            mask = flipped(mask, shared(mask, row.mask))
+            mask = without(mask, row.mask)
     return mask
 
 

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.mask import Mask
-from segstudio.core.mask_difference import boxes_meet, difference, flipped, shared
+from segstudio.core.mask_difference import difference, flipped, shared
 from segstudio.core.progress import CancelToken
+from segstudio.engine.pixel_rights import without_locked
 from segstudio.engine.tuned_operations import Tuning
 from segstudio.imaging.mask_parts import part_count
 
@@ -39,7 +40,7 @@ def reshapings(
 
     Pixels of locked ones are not gained. Raises `Cancelled` when `cancel` is set.
     """
-    locked = [row.mask for row in annotations if row.locked]
+    locked = tuple(row for row in annotations if row.locked)
     wanted = set(ids)
     found = []
     for row in annotations:
@@ -48,13 +49,6 @@ def reshapings(
             vanishes = not new.area
             changed = difference(row.mask, row.mask if vanishes else new)
             lost = shared(row.mask, changed)
-            gained = _without(flipped(changed, lost), locked)
+            gained = without_locked(flipped(changed, lost), locked)
             found.append(Reshaping(row, gained, lost, vanishes))
     return tuple(found)
-
-
-def _without(mask: Mask, others: Sequence[Mask]) -> Mask:
-    for other in others:
-        if boxes_meet(mask, other):
-            mask = flipped(mask, shared(other, mask))
-    return mask

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segstudio.core.mask import BoolArray, Mask
+from segstudio.core.mask_difference import bounds_of
 from segstudio.core.progress import CancelToken
 
 _TILE = 2000  # pixels along a side; OpenCV takes some ten bytes for each
@@ -123,12 +124,5 @@ def _in_tiles(
             a, b = max(0, left - reach), max(0, top - reach)
             answer = work(mask.crop(a, b, min(width, right + reach), min(height, bottom + reach)))
             kept[top - y0 : bottom - y0] = answer[top - b : bottom - b, left - a : right - a]
-        bounds.append(np.cumsum(Mask.from_crop(kept, (left, y0), mask.size).runs))
-    return _joined(bounds, mask.size)
-
-
-def _joined(bands: list[npt.NDArray[np.int64]], size: tuple[int, int]) -> Mask:
-    """One mask of the ends of runs of masks that lie side by side, from left to right."""
-    # The last run reaches the image's end, which is a bound only where the run is foreground.
-    ends = [band[:-1] if len(band) % 2 else band for band in bands]
-    return Mask.from_bounds(np.concatenate(ends), size)
+        bounds.append(bounds_of(Mask.from_crop(kept, (left, y0), mask.size)))
+    return Mask.from_bounds(np.concatenate(bounds), mask.size)

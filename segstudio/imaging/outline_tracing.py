@@ -9,7 +9,7 @@ from scipy.ndimage import binary_dilation
 from scipy.spatial import KDTree
 
 from segstudio.core.mask import Mask
-from segstudio.core.mask_difference import difference, flipped, shared
+from segstudio.core.mask_difference import difference, without
 from segstudio.imaging.contours import polygons
 from segstudio.imaging.outlines import Floats, Outline, Piece, Ring
 
@@ -34,7 +34,7 @@ def editable_outline(mask: Mask, like: Outline | None = None) -> Outline:
         if not changed.area:
             return like
         fitting = tuple(piece for piece in like.pieces if _untouched(piece, changed))
-        rest = flipped(mask, shared(mask, Outline(mask.size, fitting).mask()))
+        rest = without(mask, Outline(mask.size, fitting).mask())
     found = [(piece.outer, *piece.holes) for piece in polygons(rest)]
     paths = [[np.asarray(ring, dtype=np.float64) for ring in rings] for rings in found]
     kept = _kept_of(like, [path for rings in paths for path in rings])

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segstudio.core.mask import Mask
-from segstudio.core.mask_difference import flipped, shared
+from segstudio.core.mask_difference import without
 from segstudio.imaging.enclosed import union_of
 from segstudio.imaging.polygon_raster import polygon_mask, union_of_polygons
 
@@ -90,7 +90,7 @@ class Piece:
         columns = _columns(near) if near is not None else None
         outer = polygon_mask([self.rings[0].path], size, columns)
         holes = [ring.path for ring in self.rings[1:] if near is None or _meet(ring.box, near)]
-        return _without(outer, union_of_polygons(holes, size, columns)) if holes else outer
+        return without(outer, union_of_polygons(holes, size, columns)) if holes else outer
 
     @property
     def box(self) -> Box:
@@ -155,8 +155,8 @@ class OutlineChange:
             if number != self.piece and _meet(piece.box, self.box)
         )
         taken = Outline(size, others).mask()
-        came, went = _without(new, old), _without(old, new)
-        return _without(came, taken), _without(went, taken)
+        came, went = without(new, old), without(old, new)
+        return without(came, taken), without(went, taken)
 
 
 def moved(outline: Outline, at: At, place: Point) -> OutlineChange:
@@ -207,10 +207,6 @@ def _nearest_on(line: Floats, place: Point) -> tuple[int, float, float]:
     on = start + np.clip(along, 0, 1)[:, None] * step
     nearest = int(np.argmin(((on - place) ** 2).sum(axis=1)))
     return nearest, float(on[nearest, 0]), float(on[nearest, 1])
-
-
-def _without(mask: Mask, other: Mask) -> Mask:
-    return flipped(mask, shared(mask, other)) if mask.area and other.area else mask
 
 
 def _columns(box: Box) -> tuple[int, int]:

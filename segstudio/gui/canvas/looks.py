@@ -7,7 +7,7 @@ lock, and with it the hand.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segstudio.core.mask import Box, Mask
+from segstudio.core.mask_difference import difference
 from segstudio.gui.canvas.coverage import coverage, first_centre
 from segstudio.gui.canvas.place import Pixels, Place
 
@@ -102,8 +103,11 @@ class Looks:
         boxes = [row.mask.box for row in (*gone, *fresh, *moved)]
         for one, two in other:
             same_looks = one.colour == two.colour and one.hatched == two.hatched
-            boxes += [difference_box(one.mask, two.mask)] if same_looks else [one.mask.box]
-            boxes += [] if same_looks else [two.mask.box]
+            same_image = one.mask.size == two.mask.size
+            if same_looks and same_image:
+                boxes.append(difference(one.mask, two.mask).box)
+            else:
+                boxes += [one.mask.box, two.mask.box]
         return [box for box in boxes if box.x1 > box.x0 and box.y1 > box.y0]
 
 
@@ -111,36 +115,6 @@ def _alike(one: Look, two: Look) -> bool:
     return one is two or (
         one.mask is two.mask and one.colour == two.colour and one.hatched == two.hatched
     )
-
-
-def difference_box(one: Mask, two: Mask) -> Box:
-    """The smallest box around the pixels that only one of two masks of one image has.
-
-    Costs a look at the runs, and some sorting of those between the first and the last change.
-    """
-    if one.size != two.size:
-        return _around((one.box, two.box))
-    a, b = one.runs, two.runs
-    head = _common(a, b)
-    # The last runs end at the same pixel, so they are compared backwards; a mask that ends in
-    # background has one run more than one that ends in foreground, and shares no tail with it.
-    tail = _common(a[head:][::-1], b[head:][::-1])
-    offset = int(a[:head].sum())
-    inner = [offset + np.cumsum(runs[head : len(runs) - tail]) for runs in (a, b)]
-    bounds = np.sort(np.concatenate(inner))
-    return Mask.from_bounds(bounds[bounds < one.size[0] * one.size[1]], one.size).box
-
-
-def _common(one: npt.NDArray[np.int64], two: npt.NDArray[np.int64]) -> int:
-    """How many values the two arrays begin with alike."""
-    count = min(len(one), len(two))
-    other = np.flatnonzero(one[:count] != two[:count])
-    return int(other[0]) if len(other) else count
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    x0, y0, x1, y1 = zip(*boxes, strict=True)
-    return Box(min(x0), min(y0), max(x1), max(y1))
 
 
 # -- drawing ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from segstudio.core.mask_difference import (
     difference,
     flipped,
     shared,
+    without,
 )
 
 Pixels = npt.NDArray[np.bool_]
@@ -53,6 +54,12 @@ def test_flipping_is_numpys_and_undoes_itself(pair: tuple[Pixels, Pixels]) -> No
     mask, part = Mask.from_array(one), Mask.from_array(other)
     assert flipped(mask, part) == Mask.from_array(one ^ other)
     assert flipped(flipped(mask, part), part) == mask
+
+
+@given(pairs())
+def test_a_mask_without_a_part_is_numpys(pair: tuple[Pixels, Pixels]) -> None:
+    one, other = pair
+    assert without(Mask.from_array(one), Mask.from_array(other)) == Mask.from_array(one & ~other)
 
 
 @given(pairs())
