@@ -7,8 +7,8 @@ those that Qt draws quickly (a hair line smoothly, a wide one only without smoot
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -47,20 +47,18 @@ class OutlineMarks:
         """Draw it over everything."""
         shown = self.shown
         if shown.rings:
-            points = np.concatenate([_array(ring) for ring in shown.rings])
-            seen = _in_sight(points * view.scale + (view.x, view.y), view)
-            for ring in shown.rings if len(seen) <= MOST else self._held():
-                place = on_screen(ring, view)
-                _paint_lines(painter, np.concatenate((place, place[:1])), BOX)
+            arrays = _ARRAYS.of(shown.rings)
+            seen = _in_sight(_placed(np.concatenate(arrays), view), view)
+            for ring, array in zip(shown.rings, arrays, strict=True):
+                # Of too many, the one under the hand; of the others the mask's own outline tells.
+                if len(seen) <= MOST or shown.hot in ring:
+                    place = _placed(array, view)
+                    _paint_lines(painter, np.concatenate((place, place[:1])), BOX)
             _paint_handles(painter, seen)
         if shown.hot is not None:
             self._paint_hot(painter, QPointF(*view.to_screen(*shown.hot)))
         if shown.line:
             self._paint_line(painter, on_screen(shown.line, view), view)
-
-    def _held(self) -> tuple[Ring, ...]:
-        """The ring under the hand; of the others the mask's own outline tells."""
-        return tuple(ring for ring in self.shown.rings if self.shown.hot in ring)
 
     def _paint_hot(self, painter: QPainter, at: QPointF) -> None:
         """Full where a drag moves a corner, hollow where a press makes one."""
@@ -86,13 +84,35 @@ class OutlineMarks:
 
 def on_screen(points: Ring, view: View) -> Floats:
     """(N, 2) xy in logical screen pixels."""
-    return _array(points) * view.scale + (view.x, view.y)
+    return _placed(_array(points), view)
 
 
-@lru_cache(maxsize=4096)
+def _placed(points: Floats, view: View) -> Floats:
+    return points * view.scale + (view.x, view.y)
+
+
 def _array(points: Ring) -> Floats:
-    """(N, 2) xy; kept, as rings stay the same while the view or another ring changes."""
+    """(N, 2) xy."""
     return np.array(points, dtype=np.float64).reshape(-1, 2)
+
+
+class _RingArrays:
+    """The rings drawn last as arrays: they stay the same while the view or another ring changes.
+
+    Nothing else is kept: a hand makes another ring or line, of thousands of points, in each move.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Ring, Floats]] = {}  # by identity: hashing takes as long
+
+    def of(self, rings: Sequence[Ring]) -> list[Floats]:
+        """(N, 2) xy of each ring."""
+        known = self._known
+        self._known = {id(ring): known.get(id(ring)) or (ring, _array(ring)) for ring in rings}
+        return [self._known[id(ring)][1] for ring in rings]
+
+
+_ARRAYS = _RingArrays()
 
 
 def _paint_lines(painter: QPainter, points: Floats, colour: QColor) -> None:

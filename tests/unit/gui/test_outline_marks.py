@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
@@ -60,6 +62,19 @@ def test_what_is_hot_stands_out_and_nothing_is_nothing() -> None:
     assert not drawn(OutlineMarks(OutlineShown())).any()
     assert not OutlineMarks(OutlineShown())
     assert OutlineMarks(OutlineShown((RING,)))
+
+
+def test_a_hand_that_moves_on_leaves_nothing_behind() -> None:
+    many = tuple((20.0 + step / 40, 20.0 + step % 7) for step in range(3000))
+    tracemalloc.start()
+    drawn(OutlineMarks(OutlineShown((many,), many)))
+    before = tracemalloc.get_traced_memory()[0]
+    for step in range(40):  # moves, each with another outline and a longer line
+        there = ((120.0, float(step)),)
+        drawn(OutlineMarks(OutlineShown((many + there, RING), many + there)))
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 300_000
 
 
 def test_thousands_of_corners_draw_no_more_handles_than_can_be_told_apart(
