@@ -25,7 +25,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PIL import Image
 from PySide6.QtCore import QItemSelectionModel, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication, QTreeView
+from PySide6.QtWidgets import QApplication, QTableView
 
 from segstudio.config.settings import Settings
 from segstudio.core.changes import Edit, Records
@@ -104,7 +104,7 @@ def rows(hand: Hand, repeats: int) -> Iterator[Row]:
     every = [spent(lambda wanted=wanted: workspace.select(wanted)) for wanted in [ids, ()] * 5]
     yield told("all selected, none selected", every)
     yield told("list filled anew", [spent(panel.refresh) for _ in range(repeats)])
-    view = panel.findChild(QTreeView, "annotations")
+    view = panel.findChild(QTableView, "annotations")
     bar = view.verticalScrollBar()
     steps = [round(bar.maximum() * n / repeats) for n in range(repeats)]
     yield told(
@@ -136,7 +136,7 @@ def move(hand: Hand, place: tuple[float, float]) -> None:
     QApplication.sendEvent(hand.canvas, event)
 
 
-def choose(view: QTreeView, row: int) -> None:
+def choose(view: QTableView, row: int) -> None:
     flags = QItemSelectionModel.SelectionFlag
     view.selectionModel().select(view.model().index(row, 0), flags.ClearAndSelect | flags.Rows)
 

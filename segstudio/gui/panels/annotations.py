@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import (
+    QEvent,
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
@@ -14,14 +15,15 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QMouseEvent, QPainter
+from PySide6.QtGui import QHoverEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
     QLabel,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QTreeView,
+    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -35,7 +37,20 @@ from segstudio.gui.workspace import Workspace
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
-_SPOKEN = Qt.ItemDataRole.AccessibleTextRole
+_ROLE = Qt.ItemDataRole
+_SPOKEN = _ROLE.AccessibleTextRole
+# Views ask for a dozen more, of each cell that they paint.
+_ANSWERED = frozenset(
+    role.value
+    for role in (
+        _ROLE.DisplayRole,
+        _ROLE.DecorationRole,
+        _ROLE.ForegroundRole,
+        _ROLE.TextAlignmentRole,
+        _ROLE.ToolTipRole,
+        _SPOKEN,
+    )
+)
 EYE, LOCK, NAME, SCORE, TOOL = range(5)
 PADDING = 8  # beside texts and marks, in logical pixels
 MARK = 14  # side of the marks in the first two columns, in logical pixels
@@ -88,9 +103,9 @@ class AnnotationModel(DraggedRows):
         return 0 if parent.isValid() else 5
 
     def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+        self, section: int, orientation: Qt.Orientation, role: int = _ROLE.DisplayRole
     ) -> object:
-        if orientation is not Qt.Orientation.Horizontal or role != Qt.ItemDataRole.DisplayRole:
+        if orientation is not Qt.Orientation.Horizontal or role != _ROLE.DisplayRole:
             return None
         names = ("", "", self.tr("Category"), self.tr("Score"), self.tr("Made by"))
         return names[section]
@@ -103,22 +118,26 @@ class AnnotationModel(DraggedRows):
             return "eye-off" if hidden else "eye", hidden
         return "lock" if annotation.locked else "unlock", annotation.locked
 
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+    def data(self, index: Index, role: int = _ROLE.DisplayRole) -> object:
+        if role not in _ANSWERED:
+            return None
         row, column = self.rows[index.row()], index.column()
         category = self._workspace.categories.get(row.category_id)
-        if role == Qt.ItemDataRole.ForegroundRole and row.locked:
+        if role == _ROLE.ForegroundRole and row.locked:
             return current_tokens().colour("dim")
-        if role in (Qt.ItemDataRole.ToolTipRole, _SPOKEN) and column in (EYE, LOCK):
+        if role in (_ROLE.ToolTipRole, _SPOKEN) and column in (EYE, LOCK):
             return self._mark_text(row, column)
-        if role == Qt.ItemDataRole.DisplayRole:
+        if role == _ROLE.DisplayRole:
             return self._text(row, category.name if category else "", column)
-        if role == Qt.ItemDataRole.DecorationRole and column == NAME and category is not None:
-            return self._swatches.setdefault(category.colour, swatch(category.colour))
-        if role == Qt.ItemDataRole.ToolTipRole:
+        if role == _ROLE.DecorationRole and column == NAME and category is not None:
+            if category.colour not in self._swatches:
+                self._swatches[category.colour] = swatch(category.colour)
+            return self._swatches[category.colour]
+        if role == _ROLE.ToolTipRole:
             return self.tr("{} pixels, made with {} {}").format(
                 row.mask.area, row.tool, row.model_key
             )
-        if role == Qt.ItemDataRole.TextAlignmentRole and column == SCORE:
+        if role == _ROLE.TextAlignmentRole and column == SCORE:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
 
@@ -131,7 +150,12 @@ class AnnotationModel(DraggedRows):
 
     def texts(self, column: int) -> set[str]:
         """The different texts of a column that does not name categories."""
-        return {self._text(row, "", column) for row in self.rows}
+        if column == SCORE:
+            alike = {row.predicted_iou: row for row in self.rows}
+            return {self._text(row, "", column) for row in alike.values()}
+        prompts = ((row, row.prompt) for row in self.rows)
+        some = {(row.tool, p is not None and p.prior is not None): row for row, p in prompts}
+        return {self._text(row, "", column) for row in some.values()}
 
     def _mark_text(self, row: Annotation, column: int) -> str:
         if column == EYE:
@@ -146,7 +170,17 @@ class AnnotationModel(DraggedRows):
         self.shown_changed.emit()
 
 
-class Marks(QStyledItemDelegate):
+class Cells(QStyledItemDelegate):
+    """Shows the whole row under the pointer as one; a table shows the cell."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        view = option.widget
+        if isinstance(view, AnnotationList) and view.hovered == index.row():
+            option.state |= QStyle.StateFlag.State_MouseOver
+
+
+class Marks(Cells):
     """Draws eyes and locks: what is out of the ordinary in full, the rest faintly."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
@@ -162,10 +196,72 @@ class Marks(QStyledItemDelegate):
         return QSize(MARK + 8, super().sizeHint(option, index).height())
 
 
-class AnnotationList(QTreeView):
-    """A press on an eye or a lock toggles it and leaves the selection as it is."""
+class AnnotationList(QTableView):
+    """A press on an eye or a lock toggles it and leaves the selection as it is.
+
+    A table, as a tree asks for every row anew whenever one comes or goes.
+    """
 
     mark_pressed = Signal(int, int)  # row, column
+
+    def __init__(self, model: AnnotationModel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.hovered = -1  # row under the pointer
+        self.setModel(model)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.setIconSize(QSize(MARK, MARK))
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
+        self.setDefaultDropAction(Qt.DropAction.MoveAction)
+        self.setDragDropOverwriteMode(False)
+        self.setItemDelegate(Cells(self))
+        marks = Marks(self)
+        for column in (EYE, LOCK):
+            self.setItemDelegateForColumn(column, marks)
+        self._set_headers(model)
+
+    def _set_headers(self, model: AnnotationModel) -> None:
+        """Of fixed sizes: nothing is measured row by row, however many there are."""
+        rows, columns = self.verticalHeader(), self.horizontalHeader()
+        rows.hide()
+        rows.setMinimumSectionSize(1)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        columns.setSectionsClickable(False)
+        columns.setMinimumSectionSize(24)
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        columns.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        # The list's own selection would be asked, row by row, whether it holds a whole column.
+        columns.setSelectionModel(QItemSelectionModel(model, columns))
+
+    def fit_rows(self) -> None:
+        """All as high as the first one."""
+        rows, height = self.verticalHeader(), self.sizeHintForRow(0)
+        if height not in (-1, rows.defaultSectionSize()):
+            rows.setDefaultSectionSize(height)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        """Know the row under the pointer before the base class paints it anew."""
+        if isinstance(event, QHoverEvent):
+            left = event.type() is QEvent.Type.HoverLeave
+            self.hovered = -1 if left else self.rowAt(round(event.position().y()))
+        return super().viewportEvent(event)
+
+    def moveCursor(
+        self, action: QAbstractItemView.CursorAction, modifiers: Qt.KeyboardModifier
+    ) -> QModelIndex:
+        """Rows are what one goes through, not the cells of one."""
+        moves = QAbstractItemView.CursorAction
+        if action in (moves.MoveLeft, moves.MoveRight):
+            return self.currentIndex()
+        if action in (moves.MoveHome, moves.MoveEnd):
+            row = 0 if action == moves.MoveHome else self.model().rowCount() - 1
+            return self.model().index(row, max(EYE, self.currentIndex().column()))
+        return super().moveCursor(action, modifiers)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if not self._press_mark(event):
@@ -194,26 +290,9 @@ class AnnotationsPanel(QWidget):
         super().__init__(parent)
         self._workspace = workspace
         self.model = AnnotationModel(workspace)
-        self._view = AnnotationList(self)
-        self._view.setModel(self.model)
+        self._view = AnnotationList(self.model, self)
         self._view.setObjectName("annotations")
         self._view.setAccessibleName(self.tr("Annotations"))
-        self._view.setRootIsDecorated(False)
-        self._view.setUniformRowHeights(True)
-        self._view.setIconSize(QSize(14, 14))
-        self._view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self._view.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
-        self._view.setDefaultDropAction(Qt.DropAction.MoveAction)
-        self._view.setDragDropOverwriteMode(False)
-        self._marks = Marks(self._view)
-        for column in (EYE, LOCK):
-            self._view.setItemDelegateForColumn(column, self._marks)
-        header = self._view.header()
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(24)
-        # Not ResizeToContents, which asks thousands of rows how wide they are at every change.
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self._empty = QLabel(self.tr("Nothing yet. Click an object, then press Space."), self)
         self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -244,7 +323,7 @@ class AnnotationsPanel(QWidget):
 
     def _fit_columns(self) -> None:
         """As wide as the widest text; there are few different ones."""
-        metrics, header = self._view.fontMetrics(), self._view.header()
+        metrics, header = self._view.fontMetrics(), self._view.horizontalHeader()
         texts = {column: self.model.texts(column) for column in (SCORE, TOOL)}
         for column, found in texts.items():
             title = str(self.model.headerData(column, Qt.Orientation.Horizontal))
@@ -252,6 +331,7 @@ class AnnotationsPanel(QWidget):
             header.resizeSection(column, widest + 2 * PADDING)
         for column in (EYE, LOCK):
             header.resizeSection(column, MARK + PADDING)
+        self._view.fit_rows()
 
     def _show_selection(self) -> None:
         selection, wanted = QItemSelection(), set(self._workspace.selected)
