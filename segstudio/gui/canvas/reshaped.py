@@ -16,7 +16,7 @@ from segstudio.core.mask import Mask
 from segstudio.core.prompt import Candidate
 from segstudio.gui.canvas.layers import Pixels, Place
 from segstudio.gui.canvas.preview import EDGE, Part, Picture, Style, drawn, image_of, part_of
-from segstudio.imaging.mask_parts import mask_parts
+from segstudio.imaging.mask_parts import largest_places
 
 GAINED, LOST = 0.65, 0.6  # opacity
 SPECK = 6  # logical pixels: what is smaller gets a ring, or nobody would see it go
@@ -39,8 +39,8 @@ class Change:
         """(N, 3): the centre (x, y) and the longer side of each part that goes, in image pixels."""
         if not self.ringed or not self.lost.area:
             return np.empty((0, 3))
-        parts = mask_parts(self.lost)
-        x0, y0, x1, y1 = np.array([part.box for part in parts], dtype=np.float64).T
+        places = largest_places(self.lost, self.lost.area)  # all: a part has a pixel at least
+        x0, y0, x1, y1 = np.array([place.box for place in places], dtype=np.float64).T
         return np.stack(((x0 + x1) / 2, (y0 + y1) / 2, np.maximum(x1 - x0, y1 - y0)), axis=1)
 
 
