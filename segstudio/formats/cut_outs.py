@@ -34,6 +34,7 @@ from segstudio.formats.selection import Selection, drawn_annotations, select_ima
 INDEX = "cut-outs.json"
 OBJECTS = "objects"  # the folder of the PNGs, so that no name of theirs meets the index
 MOST_MARGIN = 10_000
+_MOST_DIGITS = 18  # of a number that a project file can hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +120,10 @@ def object_numbers(text: str) -> frozenset[int]:
     if not all(part.isascii() and part.isdigit() for part in parts):
         raise BadInputError(
             f"Objects are named by numbers with commas between, as in 3,7; not by {text!r}."
+        )
+    if too_long := [part for part in parts if len(part) > _MOST_DIGITS]:
+        raise BadInputError(
+            f"No annotation has a number as long as {too_long[0][:_MOST_DIGITS]}…; name others."
         )
     return frozenset(int(part) for part in parts)
 
