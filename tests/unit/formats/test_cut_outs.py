@@ -131,7 +131,7 @@ def test_named_objects_alone_are_cut_out_also_of_a_rejected_image(
         write(project, tmp_path / "third", objects="cat")
     for digits in (19, 5000):  # more than a project file can hold, and than Python reads
         with pytest.raises(BadInputError, match="No annotation has a number as long"):
-            write(project, tmp_path / "fourth", objects="9" * digits)
+            write(project, tmp_path / str(digits), objects="9" * digits)
 
 
 def test_a_photo_that_is_gone_is_left_out_and_named(project: MemoryProject, tmp_path: Path) -> None:
