@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,16 +25,10 @@ class HitTest:
 
     def at(self, x: float, y: float) -> Annotation | None:
         """The front annotation whose mask has the pixel under (x, y), if there is one."""
-        return next(self._hits(x, y), None)
-
-    def all_at(self, x: float, y: float) -> tuple[Annotation, ...]:
-        """All of them, front to back."""
-        return tuple(self._hits(x, y))
-
-    def _hits(self, x: float, y: float) -> Iterator[Annotation]:
         x0, y0, x1, y1 = self._boxes.T
         inside = np.flatnonzero((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1))
-        return (self._annotations[i] for i in inside[::-1] if self._covers(int(i), x, y))
+        hits = (self._annotations[i] for i in inside[::-1] if self._covers(int(i), x, y))
+        return next(hits, None)
 
     def _covers(self, index: int, x: float, y: float) -> bool:
         mask = self._annotations[index].mask
