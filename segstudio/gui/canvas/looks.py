@@ -95,7 +95,7 @@ class Looks:
         gone = [row for row in old.rows if row.id not in after]
         fresh = [row for row in self.rows if row.id not in before]
         kept = [(before[row.id], row) for row in self.rows if row.id in before]
-        other = [(one, two) for one, two in kept if not _alike(one, two)]
+        other = [(one, two) for one, two in kept if one is not two and not _alike(one, two)]
         places = {row.id: place for place, row in enumerate(r for r in old.rows if r.id in after)}
         moved = [two for place, (_, two) in enumerate(kept) if places[two.id] != place]
         if len(gone) + len(fresh) + len(other) + len(moved) > MANY_CHANGES:
@@ -112,9 +112,7 @@ class Looks:
 
 
 def _alike(one: Look, two: Look) -> bool:
-    return one is two or (
-        one.mask is two.mask and one.colour == two.colour and one.hatched == two.hatched
-    )
+    return one.mask is two.mask and one.colour == two.colour and one.hatched == two.hatched
 
 
 # -- drawing ----------------------------------------------------------------------------------

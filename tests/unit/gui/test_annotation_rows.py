@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QAbstractItemModel
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
@@ -129,3 +129,44 @@ def test_the_selection_keeps_the_order_of_choosing(qtbot: QtBot) -> None:
     assert len(choose.selectedRows()) == 9
     workspace.select(())
     assert not choose.hasSelection()
+
+
+def test_rows_out_of_sight_are_not_asked_for_when_one_goes_or_all_are_selected(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = workspace_of(*range(1, 40))
+    panel = AnnotationsPanel(workspace)
+    qtbot.addWidget(panel)
+    panel.resize(300, 160)
+    panel.show()
+    qtbot.waitExposed(panel)
+    asked: set[int] = set()
+    flags = AnnotationModel.flags
+
+    def listening(self: AnnotationModel, index: QModelIndex) -> Qt.ItemFlag:
+        asked.add(index.row())
+        return flags(self, index)
+
+    monkeypatch.setattr(AnnotationModel, "flags", listening)
+    workspace.select(tuple(range(1, 40)))
+    panel.grab()
+    show(workspace, *range(1, 39))
+    panel.refresh()
+    panel.grab()
+    assert 0 in asked
+    assert len(asked) < 15
+
+
+def test_keys_go_from_row_to_row(qtbot: QtBot) -> None:
+    workspace = workspace_of(*range(1, 10))
+    panel = AnnotationsPanel(workspace)
+    qtbot.addWidget(panel)
+    panel._view.setCurrentIndex(panel.model.index(4, 0))
+    for key, chosen in (
+        (Qt.Key.Key_Down, 4),
+        (Qt.Key.Key_Right, 4),
+        (Qt.Key.Key_End, 1),
+        (Qt.Key.Key_Home, 9),
+    ):
+        qtbot.keyClick(panel._view, key)
+        assert workspace.selected == (chosen,)
