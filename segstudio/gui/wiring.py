@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 from PySide6.QtCore import QCoreApplication
 
 from segstudio.core.changes import Edit
+from segstudio.engine.jobs import Lane
 from segstudio.engine.prompt_session import EmbeddingState, PromptSession
 from segstudio.gui.action_set import ActionSet
 from segstudio.gui.desk_set import DeskSet
@@ -19,6 +22,7 @@ from segstudio.gui.partition_wiring import wire_partition
 from segstudio.gui.picks_wiring import wire_picks
 from segstudio.gui.polygon_wiring import wire_polygon
 from segstudio.gui.workspace import Workspace
+from segstudio.models.device import settle_objects
 
 
 def wire(
@@ -103,6 +107,9 @@ def _wire_embedding(
         if state is EmbeddingState.READY and shown is not None:
             gallery.set_embedding_ready(shown, True)
             desks.hover.look_again()
+            if not gc.get_freeze_count():  # all is imported now that models need
+                tidy = workspace.tr("tidying up memory")
+                workspace.runner.submit(Lane.IO, tidy, lambda _c, _p: settle_objects())
             if not same_image:
                 reads = project.neighbour_reads(workspace.settings.prefetch_neighbours)
                 prompts.prefetch(reads)

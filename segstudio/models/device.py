@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import platform
@@ -82,12 +83,25 @@ def _why_no_cuda() -> str:
     return f"torch (for CUDA {made_for}) cannot compute on the card that is there"
 
 
+def settle_objects() -> None:
+    """Collect garbage, and look through all that is alive now no more when it is collected again.
+
+    Of a hundred thousand objects that importing torch leaves, Python's hunt for cycles would take
+    0.1 s whenever it comes up, on the thread that happens to run then: the window's, too.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    atexit.unregister(gc.unfreeze)
+    atexit.register(gc.unfreeze)  # so that libraries find all of theirs gone at the end
+
+
 def release_memory() -> None:
     """Give back what torch and the allocator keep of memory that nothing uses any more.
 
     Call it on the device lane, after a model was let go. Takes some milliseconds; imports nothing.
     """
-    gc.collect()  # networks hold themselves in cycles
+    settle_objects()  # networks hold themselves in cycles
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
