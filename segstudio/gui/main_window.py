@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
@@ -68,6 +70,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._over_status())
         self._place_docks()
         self._desks: DeskSet | None = None
+        # Asked before the window closes; who says no has told the user why.
+        self.may_close: Callable[[], bool] = lambda: True
 
     # -- places ---------------------------------------------------------------------------------
 
@@ -176,6 +180,9 @@ class MainWindow(QMainWindow):
             self._desks.project.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.may_close():
+            event.ignore()
+            return
         self.closing.emit()
         super().closeEvent(event)
 

@@ -41,7 +41,7 @@ def wire(
     _wire_status(window, workspace, prompts)
     _wire_actions(workspace, desks, actions)
     wire_picks(window, desks)
-    wire_painting(workspace, desks)
+    wire_painting(window, workspace, desks)
     wire_history(window, desks)
     wire_polygon(window, desks)
     wire_operations(window, workspace, desks, actions)

@@ -544,3 +544,25 @@ def test_the_next_stroke_takes_one_along_that_could_not_be_written(
     rest(hand)
     assert all(any(row.mask.contains(130, y) for row in rows(hand)) for y in (100, 200))
     assert not desk.unwritten
+
+
+def test_closing_with_unsaved_strokes_is_held_up_once(
+    hand: Hand, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand.press("R")
+
+    def full(*_: object) -> None:
+        raise StorageError("The disk is full; make room on it.")
+
+    monkeypatch.setattr(hand.workspace.store, "commit", full)
+    drag(hand, (100, 100), (160, 100))
+    desk = hand.studio.desks.painting
+    hand.wait(lambda: desk.unwritten == 1, "nothing is kept")
+    assert not hand.window.close()
+    assert hand.window.isVisible()
+    assert "not saved" in hand.window.status.message.text()
+    monkeypatch.undo()
+    hand.press("Space")
+    rest(hand)
+    assert on_disk(hand, photos) == [only(hand).mask]
+    assert hand.window.close()

@@ -56,6 +56,7 @@ class PaintingDesk(QObject):
         self._drawing: Stroke | None = None
         self._first_category = FirstCategory(workspace)
         self._unwritten: dict[int, list[_Write]] = {}  # by image
+        self._warned = False  # that leaving loses them
         self._seen = SeenTargets(workspace, prompts, canvas)
         tools.takes(Painting, self._show)
         tools.takes(Painted, self._finish)
@@ -76,6 +77,18 @@ class PaintingDesk(QObject):
     def unwritten(self) -> int:
         """How many strokes of the open image could not be written and are kept."""
         return len(self._kept())
+
+    def may_close(self) -> bool:
+        """Whether the window may close. Where strokes would be lost: no, and it says so once."""
+        kept = sum(len(writes) for writes in self._unwritten.values())
+        if not kept or self._warned:
+            return True
+        self._warned = True
+        said = self.tr(
+            "{} strokes are not saved yet. Make room and press Space, or close again to lose them."
+        )
+        self._workspace.tell(said.format(kept))
+        return False
 
     # -- what the strokes go to -----------------------------------------------------------------
 
@@ -215,6 +228,7 @@ class PaintingDesk(QObject):
 
     def _keep(self, image_id: int, write: _Write) -> None:
         self._unwritten.setdefault(image_id, []).append(write)
+        self._warned = False
         if isinstance(write.error, SegStudioError):
             self._workspace.tell(
                 self.tr("{} The stroke stays here unsaved; Space tries again.").format(write.error)
