@@ -9,6 +9,7 @@ from typing import Protocol
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
 from segstudio.core.image import ImageRecord
+from segstudio.core.origin import Origin, OriginKind
 
 
 class ProjectView(Protocol):
@@ -29,4 +30,13 @@ class ProjectView(Protocol):
 
     def image_path(self, image: ImageRecord) -> Path:
         """Where the image file is; it need not exist."""
+        ...
+
+    def origins(
+        self, kind: OriginKind, ids: Collection[int], format_key: str
+    ) -> Mapping[int, Origin]:
+        """What these records were in a source of that format, by id; without those that were not.
+
+        Where one was imported more than once, the latest. The project's own id is 0.
+        """
         ...

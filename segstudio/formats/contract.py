@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.project_view import ProjectView
+from segstudio.formats.found import Found
+from segstudio.formats.holding import Holding
 
 
 @dataclass(frozen=True)
@@ -127,5 +129,18 @@ class ExportFormat(Protocol):
 
         The same project gives the same bytes. Raises BadInputError where the format cannot hold
         the project, OSError as the disk does, Cancelled.
+        """
+        ...
+
+    def holding(self, view: ProjectView, options: ExportOptions) -> Holding:
+        """What `write` with these options will hold. Raises BadInputError as `write` does."""
+        ...
+
+    def reread(
+        self, folder: Path, options: ExportOptions, report: ProgressSink, cancel: CancelToken
+    ) -> Iterator[Found]:
+        """Read back what `write` with these options wrote; by the import format if there is one.
+
+        See `ImportFormat.read`.
         """
         ...

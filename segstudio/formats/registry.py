@@ -1,4 +1,4 @@
-"""Every export format that SegStudio knows. Adding one is one file and one row here."""
+"""Every format that SegStudio reads or writes. Adding one is one file and one row here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from segstudio.core.errors import BadInputError
 from segstudio.formats.coco import CocoFormat
 from segstudio.formats.contract import ExportFormat
 from segstudio.formats.cut_outs import CutOutsFormat
+from segstudio.formats.import_contract import ImportFormat
 from segstudio.formats.voc import VocFormat
 
 EXPORT_FORMATS: tuple[ExportFormat, ...] = (
@@ -13,6 +14,8 @@ EXPORT_FORMATS: tuple[ExportFormat, ...] = (
     VocFormat(),
     CutOutsFormat(),
 )
+
+IMPORT_FORMATS: tuple[ImportFormat, ...] = ()
 
 _BY_KEY = {member.key: member for member in EXPORT_FORMATS}
 
@@ -26,3 +29,12 @@ def export_format(key: str) -> ExportFormat:
         raise BadInputError(
             f"There is no export format {key!r}; the formats are {known}."
         ) from None
+
+
+def import_format(key: str) -> ImportFormat:
+    """The format of that key. Raises BadInputError, naming the known keys, if there is none."""
+    for member in IMPORT_FORMATS:
+        if member.key == key:
+            return member
+    known = ", ".join(member.key for member in IMPORT_FORMATS)
+    raise BadInputError(f"There is no import format {key!r}; the formats are {known}.")

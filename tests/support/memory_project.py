@@ -15,6 +15,7 @@ from segstudio.core.annotation import Annotation, Stage
 from segstudio.core.category import Category, category_colour
 from segstudio.core.image import ImageRecord, ImageState
 from segstudio.core.mask import Mask
+from segstudio.core.origin import Origin, OriginKind
 
 ORIENTATION = 274
 
@@ -28,6 +29,7 @@ class MemoryProject:
     all_categories: list[Category] = field(default_factory=list)
     all_images: list[ImageRecord] = field(default_factory=list)
     all_annotations: list[Annotation] = field(default_factory=list)
+    all_origins: dict[tuple[OriginKind, int], Origin] = field(default_factory=dict)
 
     def categories(self) -> Sequence[Category]:
         return self.all_categories
@@ -44,6 +46,16 @@ class MemoryProject:
 
     def image_path(self, image: ImageRecord) -> Path:
         return self.folder / image.path
+
+    def origins(
+        self, kind: OriginKind, ids: Collection[int], format_key: str
+    ) -> Mapping[int, Origin]:
+        found = {number: self.all_origins.get((kind, number)) for number in ids}
+        return {
+            number: origin
+            for number, origin in found.items()
+            if origin is not None and origin.format == format_key
+        }
 
     def add_category(self, name: str, **more: object) -> Category:
         index = len(self.all_categories)

@@ -1,0 +1,87 @@
+"""What a format can hold of a project, and what is lost in it: said before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from segstudio.core.annotation import Annotation
+from segstudio.core.image import ImageRecord
+from segstudio.core.mask import Mask
+
+
+class LossKind(StrEnum):
+    """Why a format cannot hold an annotation as it is."""
+
+    EMPTY = "empty"  # a mask without a pixel
+    HOLES = "holes"  # filled
+    PARTS = "parts"  # joined, or made annotations of their own
+    OVERLAP = "overlap"  # covered pixels are gone
+    COVERED = "covered"  # all pixels were covered: the annotation is gone, or only its box is left
+    INSTANCES = "instances"  # several of one category became one
+    BORDER = "border"  # pixels given to a border that belongs to nobody
+    OUTLINE = "outline"  # pixels gained or lost along the outline
+    CROWD = "crowd"  # no longer marked as a crowd
+    CATEGORY = "category"  # the category, or its exact name, is gone
+    DEPTH = "depth"  # which lies in front is gone
+    ATTRIBUTES = "attributes"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One annotation that comes back otherwise.
+
+    `path` is the image's path in the project; `pixels` how many pixels of the mask are gained or
+    lost, 0 where the loss is none of pixels; `text` says it in one sentence.
+    """
+
+    kind: LossKind
+    path: str
+    annotation_id: int
+    text: str
+    pixels: int = 0
+
+
+@dataclass(frozen=True)
+class HeldAnnotation:
+    """An annotation as a file of the format holds it, as it will be read back.
+
+    `ids` are those of the project's annotations that it stands for: several where a format makes
+    one of them. `category` is the name as the file has it.
+    """
+
+    ids: tuple[int, ...]
+    category: str
+    mask: Mask
+    iscrowd: bool = False
+
+
+@dataclass(frozen=True)
+class HeldImage:
+    """What a format holds of one image: `name` is its `FoundImage.name` when read back.
+
+    Annotations come from the back to the front, as the format's reader gives them. Where a format
+    holds no order, `ordered` is False. `losses` say all in which `annotations` differ from those
+    of the project.
+    """
+
+    name: str
+    annotations: tuple[HeldAnnotation, ...]
+    losses: tuple[Loss, ...] = ()
+    ordered: bool = True
+
+
+class Holding(Protocol):
+    """What one export, with its options, holds of a project. Works on masks alone: the writer
+    paints, this one reckons, so that neither can hide the other's error."""
+
+    @property
+    def always_lost(self) -> tuple[str, ...]:
+        """What the format holds of no annotation, a sentence each (depth, scores, attributes)."""
+        ...
+
+    def image(self, image: ImageRecord, annotations: Sequence[Annotation]) -> HeldImage:
+        """Reckon for one image and the annotations that `drawn_annotations` gives of it."""
+        ...
