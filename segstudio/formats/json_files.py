@@ -1,0 +1,75 @@
+"""JSON of a source: read within bounds, and seen to have the right shape."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from segstudio.core.errors import BadInputError
+from segstudio.formats.found import Place
+from segstudio.formats.source_files import SourceFolder
+
+T = TypeVar("T")
+
+
+def load_json(source: SourceFolder, path: Path) -> Any:
+    """The value of a JSON file that is small enough to be held whole.
+
+    Raises BadInputError, with file and line, for what is no JSON (also NaN and Infinity, which
+    some programs write), is nested without end, or is too large.
+    """
+    try:
+        return orjson.loads(source.bytes_of(path))
+    except orjson.JSONDecodeError as error:
+        place = source.place(path, f"line {error.lineno}")
+        raise BadInputError(f"{place}: this is not valid JSON ({error.msg}).") from None
+
+
+def shaped(value: object, kind: type[T], place: Place) -> T:
+    """`value` (of JSON) as a `msgspec.Struct` or any other type that msgspec knows.
+
+    Keys that the type does not name are let pass. Raises BadInputError, with `place` and the path
+    inside the entry, where the shape is another.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise BadInputError(f"{place}: {_sentence(error)}.") from None
+
+
+def points(values: object, place: Place) -> npt.NDArray[np.float64]:
+    """(N, 2) float64 xy from a list of pairs or a flat list x, y, x, y ...
+
+    Raises BadInputError, with `place`, for anything else and for NaN and infinity.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise BadInputError(f"{place}: the points are not pairs of numbers.") from None
+    if array.ndim == 1 and len(array) % 2 == 0:
+        array = array.reshape(-1, 2)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise BadInputError(f"{place}: the points are not pairs of numbers.")
+    if not np.isfinite(array).all():
+        raise BadInputError(f"{place}: a coordinate is not a finite number.")
+    return array
+
+
+def finite(value: float | None, what: str, place: Place) -> float | None:
+    """`value`, unless it is NaN or infinite. Raises BadInputError with `place` then."""
+    if value is not None and not math.isfinite(value):
+        raise BadInputError(f"{place}: {what} is not a finite number.")
+    return value
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    """The path inside the entry first, then what is wrong there."""
+    text = str(error)
+    what, _, where = text.partition(" - at ")
+    return f"{where.strip('`').removeprefix('$.') or 'the entry'}: {what[0].lower()}{what[1:]}"
