@@ -9,7 +9,8 @@ from pathlib import Path
 from segstudio.core.errors import StorageError
 from segstudio.core.progress import CancelToken, ProgressSink, ignore_progress
 from segstudio.core.project_view import ProjectView
-from segstudio.formats.contract import ExportOptions, ExportReport
+from segstudio.engine.export_losses import announce
+from segstudio.formats.contract import ExportOptions, ExportReport, Losses
 from segstudio.formats.registry import export_format
 from segstudio.formats.staging import count_files, staged_folder
 
@@ -46,6 +47,24 @@ def export(  # noqa: PLR0917 - the order of all runs: what, of what, where, how
             return dataclasses.replace(done, files=count_files(folder))
     except OSError as error:
         raise _storage_error(error, target) from error
+
+
+def losses(
+    format_key: str,
+    view: ProjectView,
+    options: ExportOptions | None = None,
+    report: ProgressSink = ignore_progress,
+    cancel: CancelToken | None = None,
+) -> Losses:
+    """What `export` with the same arguments will not hold of the project; nothing is written.
+
+    Raises BadInputError if the format cannot hold the project, Cancelled.
+    """
+    member = export_format(format_key)
+    chosen = options if options is not None else member.options()
+    if not isinstance(chosen, member.options):
+        raise TypeError(f"{member.key} takes {member.options.__name__}")
+    return announce(member, view, chosen, report, cancel or CancelToken()).losses()
 
 
 def _storage_error(error: OSError, target: Path) -> StorageError:

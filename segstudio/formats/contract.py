@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.project_view import ProjectView
 from segstudio.formats.found import Found
-from segstudio.formats.holding import Holding
+from segstudio.formats.holding import Holding, Loss, LossKind
+
+MOST_LISTED = 10_000  # losses, and differences, that a report holds one by one
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,97 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something left out: the image's path in the project, and why, in one sentence."""
+    """Something left out: the image's path in the project, and why, in one sentence.
+
+    `annotation_id` is that of the annotation that is left out and `kind` why, 0 and None where the
+    whole image is.
+    """
 
     path: str
     reason: str
+    annotation_id: int = 0
+    kind: LossKind | None = None
+
+
+@dataclass(frozen=True)
+class LossCount:
+    """How many annotations, on how many images, lose something of one kind, and how many pixels."""
+
+    kind: LossKind
+    annotations: int
+    images: int
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a format cannot hold of what an export writes, by kind and one by one.
+
+    `images` and `annotations` count what the export writes. `always` is what the format holds of
+    no annotation, a sentence each. `counts` are complete; `listed` are the first `MOST_LISTED`
+    losses, in the project's order.
+    """
+
+    images: int = 0
+    annotations: int = 0
+    always: tuple[str, ...] = ()
+    counts: tuple[LossCount, ...] = ()
+    listed: tuple[Loss, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many losses there are; more than are listed, perhaps."""
+        return sum(row.annotations for row in self.counts)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where what was written does not say what it should: one sentence.
+
+    `path` is the image's path in the project, "" where the difference is of no one image;
+    `annotation_id` that of the project's annotation, 0 where it is of none.
+    """
+
+    path: str
+    text: str
+    annotation_id: int = 0
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What came out when an export was read back and compared with the project.
+
+    `images` and `annotations` count what was compared. `total` differences were found, of which
+    `differences` are the first `MOST_LISTED`.
+    """
+
+    images: int
+    annotations: int
+    differences: tuple[Difference, ...] = ()
+    total: int = 0
+
+    @property
+    def equal(self) -> bool:
+        """Whether the export holds the project, but for the losses that were announced."""
+        return self.total == 0
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote, what it left out and why, and what a reader should know of it."""
+    """What an export wrote, what it left out and why, and what a reader should know of it.
+
+    `losses` are those of the images that were written. `losses` and `proof` are added by
+    `engine.export_run`; a format leaves them None.
+    """
 
     images: int
     annotations: int
     files: int = 0
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    losses: Losses | None = None
+    proof: Proof | None = None
 
 
 class ExportFormat(Protocol):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segstudio.core.annotation import Stage
-from segstudio.core.mask import Mask
+from segstudio.core.mask import Box, Mask
 
 MaskMaker = Callable[[tuple[int, int]], Mask]
 
@@ -79,8 +79,9 @@ class FoundAnnotation:
 
     `mask` draws it on an image of (H, W) and raises BadInputError, naming what is wrong but not
     where, if it cannot; it is not called before the image is known to have that size. `key` is the
-    source's own name for the annotation, "" if it has none. Those of one image come from the back
-    to the front.
+    source's own name for the annotation, "" if it has none. `box` is the half-open box in image
+    pixels that the source says beside the mask, if it says one. Those of one image come from the
+    back to the front.
     """
 
     image: str
@@ -96,6 +97,7 @@ class FoundAnnotation:
     predicted_iou: float | None = None
     stability: float | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    box: Box | None = None
 
 
 @dataclass(frozen=True)

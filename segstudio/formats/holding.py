@@ -9,7 +9,7 @@ from typing import Protocol
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.image import ImageRecord
-from segstudio.core.mask import Mask
+from segstudio.core.mask import Box, Mask
 
 
 class LossKind(StrEnum):
@@ -27,6 +27,7 @@ class LossKind(StrEnum):
     CATEGORY = "category"  # the category, or its exact name, is gone
     DEPTH = "depth"  # which lies in front is gone
     ATTRIBUTES = "attributes"
+    SIZE = "size"  # a mask of another size than its image
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,15 @@ class HeldAnnotation:
     """An annotation as a file of the format holds it, as it will be read back.
 
     `ids` are those of the project's annotations that it stands for: several where a format makes
-    one of them. `category` is the name as the file has it.
+    one of them. `category` is the name as the file has it. `box` is the box that the file says
+    beside the mask, where it is another than the mask's own.
     """
 
     ids: tuple[int, ...]
     category: str
     mask: Mask
     iscrowd: bool = False
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,15 @@ class HeldImage:
 
     Annotations come from the back to the front, as the format's reader gives them. Where a format
     holds no order, `ordered` is False. `losses` say all in which `annotations` differ from those
-    of the project.
+    of the project: for each annotation that is gone or has other pixels, another category name or
+    crowd flag, at least one. `listed` is False where the files do not even name the image.
     """
 
     name: str
     annotations: tuple[HeldAnnotation, ...]
     losses: tuple[Loss, ...] = ()
     ordered: bool = True
+    listed: bool = True
 
 
 class Holding(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
@@ -11,6 +12,7 @@ from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageRecord, ImageState
 from segstudio.core.project_view import ProjectView
 from segstudio.formats.contract import ExportOptions, Skipped
+from segstudio.formats.holding import LossKind
 
 REJECTED = "It was rejected."
 UNLABELLED = "Nobody has labelled it yet."
@@ -22,6 +24,13 @@ class Selection:
 
     images: tuple[ImageRecord, ...]
     skipped: tuple[Skipped, ...]
+
+
+@runtime_checkable
+class ChoosesImages(Protocol):
+    """A `Holding` whose format chooses its images otherwise than `select_images`."""
+
+    def selection(self) -> Selection: ...
 
 
 def select_images(view: ProjectView, options: ExportOptions) -> Selection:
@@ -67,14 +76,16 @@ def drawn_annotations(
     drawn, skipped = [], []
     for annotation in view.annotations(image.id):
         if not annotation.mask.area:
-            fault = "has an empty mask"
+            kind, fault = LossKind.EMPTY, "has an empty mask"
         elif annotation.mask.size != image.size:
-            fault = "has a mask of another size than its image"
+            kind, fault = LossKind.SIZE, "has a mask of another size than its image"
         elif annotation.category_id not in known:
+            kind = LossKind.CATEGORY
             fault = "has a category that was not in the project when the export began"
         else:
             drawn.append(annotation)
             continue
-        skipped.append(Skipped(image.path, f"Its annotation {annotation.id} {fault}."))
+        reason = f"Its annotation {annotation.id} {fault}."
+        skipped.append(Skipped(image.path, reason, annotation.id, kind))
     drawn.sort(key=lambda annotation: (annotation.z_order, annotation.id))
     return drawn, skipped
