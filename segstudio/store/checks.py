@@ -9,13 +9,14 @@ from sqlalchemy import Connection, Table, select
 
 from segstudio.core.errors import StorageError
 from segstudio.store import codec, sqlite_file
-from segstudio.store.schema import annotation, category, edit, image, run
+from segstudio.store.schema import annotation, category, edit, image, origin, run
 
 _DECODERS: tuple[tuple[Table, Callable[[Mapping[Any, Any]], object]], ...] = (
     (image, codec.image_record),
     (category, codec.category_record),
     (edit, codec.edit_record),
     (run, codec.run_record),
+    (origin, codec.origin_record),
 )
 
 

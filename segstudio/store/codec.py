@@ -14,6 +14,7 @@ from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import SegStudioError, StorageError
 from segstudio.core.image import ImageRecord, ImageState
 from segstudio.core.mask import Mask
+from segstudio.core.origin import Origin, OriginKind
 from segstudio.core.prompt import Prompt
 
 Row = dict[str, Any]
@@ -223,6 +224,24 @@ def edit_record(row: Mapping[Any, Any]) -> Edit:
         before=records_from_json(row["before"]),
         after=records_from_json(row["after"]),
     )
+
+
+def origin_row(kind: OriginKind, row_id: int, origin: Origin) -> Row:
+    return {
+        "kind": str(kind),
+        "row_id": int(row_id),
+        "format": origin.format,
+        "key": origin.key,
+        "record": to_json(dict(origin.record)),
+        "mask": origin.mask,
+    }
+
+
+def origin_record(row: Mapping[Any, Any]) -> Origin:
+    record = json.loads(row["record"])
+    if not isinstance(record, dict):
+        raise ValueError("its record is not an object")
+    return Origin(str(row["format"]), str(row["key"]), record, str(row["mask"]))
 
 
 def run_record(row: Mapping[Any, Any]) -> RunRecord:

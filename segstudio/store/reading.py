@@ -15,7 +15,8 @@ from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
 from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.image import ImageRecord
-from segstudio.store import checks, codec, meta_values, places
+from segstudio.core.origin import Origin, OriginKind
+from segstudio.store import checks, codec, meta_values, origins, places
 from segstudio.store.codec import RunRecord
 from segstudio.store.failures import explained
 from segstudio.store.opening import OpenFile, copy_file
@@ -124,6 +125,15 @@ class ProjectReading:
                 query = select(annotation.c.id, annotation.c.image_id).where(batch)
                 found.update({row[0]: row[1] for row in connection.execute(query)})
         return found
+
+    def origins(self, kind: OriginKind, ids: Collection[int], format_key: str) -> dict[int, Origin]:
+        """What these records were in a source of that format, by id; without those that were not.
+
+        Where one was imported more than once, the latest. The project's own id is 0. What came
+        with an import that was undone or taken back does not count.
+        """
+        with self._reading() as connection:
+            return origins.of(connection, kind, ids, format_key)
 
     def image_path(self, record: ImageRecord) -> Path:
         """Where the image file is; it need not exist.

@@ -20,7 +20,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 
@@ -93,7 +93,7 @@ annotation = Table(
 
 # The ledger: rows are added and their state changes, but none is ever deleted. `state` is done,
 # undone, or dropped (undone, then overtaken by another edit). An edit of the project itself, in
-# no image's history, has no image.
+# no image's history, has no image. Edits of one run (an import) have its number.
 edit = Table(
     "edit",
     metadata,
@@ -108,8 +108,10 @@ edit = Table(
     Column("state", Text, nullable=False),
     Column("state_user", Text),
     Column("state_at", Double),
+    Column("run_id", ForeignKey("run.id")),
     Index("edit_by_image", "image_id", "sequence", unique=True),
     Index("edit_by_state", "image_id", "state", "sequence"),
+    Index("edit_by_run", "run_id", "state", "image_id"),
 )
 
 run = Table(
@@ -123,4 +125,23 @@ run = Table(
     Column("user", Text, nullable=False),
     Column("started_at", Double, nullable=False),
     Column("finished_at", Double),
+)
+
+# What an imported record was in its source. `kind` and `row_id` name the record (the project's own
+# id is 0). The row counts while the edit that brought it is done and the one that took it back
+# (`ended_by`), if any, is not; so rows stay when an edit is undone.
+origin = Table(
+    "origin",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("edit_id", ForeignKey("edit.id"), nullable=False),
+    Column("ended_by", ForeignKey("edit.id")),
+    Column("kind", Text, nullable=False),
+    Column("row_id", Integer, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("mask", Text, nullable=False),
+    Index("origin_by_row", "kind", "row_id"),
+    Index("origin_by_edit", "edit_id"),
 )

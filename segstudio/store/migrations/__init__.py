@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 
 from segstudio.core.errors import StorageError
 from segstudio.store import meta_values
-from segstudio.store.migrations import v2_who_undid, v3_locks
+from segstudio.store.migrations import v2_who_undid, v3_locks, v4_runs_and_origins
 from segstudio.store.schema import SCHEMA_VERSION
 
 # (version that the step leads to, step), in order.
 MIGRATIONS: tuple[tuple[int, Callable[[Connection], None]], ...] = (
     (2, v2_who_undid.upgrade),
     (3, v3_locks.upgrade),
+    (4, v4_runs_and_origins.upgrade),
 )
 
 

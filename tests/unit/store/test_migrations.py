@@ -195,7 +195,7 @@ def test_a_migration_that_fails_leaves_the_older_project(
 ) -> None:
     steps: tuple[tuple[int, Callable[[Connection], None]], ...] = (
         *migrations.MIGRATIONS,
-        (4, lambda connection: connection.execute(text("DROP TABLE no_such_table")) and None),
+        (5, lambda connection: connection.execute(text("DROP TABLE no_such_table")) and None),
     )
     before = dump(old)
     with monkeypatch.context() as patch:
