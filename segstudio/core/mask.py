@@ -135,11 +135,18 @@ class Mask:
         """
         height, width = int(size[0]), int(size[1])
         if isinstance(counts, str | bytes):
-            runs = _decompress(counts.encode("latin-1") if isinstance(counts, str) else counts)
+            # Letters that are not ASCII become bytes that COCO's characters are not.
+            coded = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
+            runs = _decompress(coded)
         else:
-            runs = np.asarray(counts, dtype=np.int64)
+            try:
+                runs = np.asarray(counts, dtype=np.int64)
+            except (TypeError, ValueError, OverflowError):
+                raise BadInputError("A mask's run lengths are not whole numbers.") from None
         if height < 0 or width < 0 or runs.ndim != 1 or np.any(runs < 0):
             raise BadInputError("A mask's run lengths are negative or malformed.")
+        if np.any(runs > height * width):  # their sum could come round to the right one
+            raise BadInputError("One of a mask's run lengths is longer than its image.")
         if int(runs.sum()) != height * width:
             raise BadInputError(
                 f"A mask's run lengths add up to {int(runs.sum())} pixels "

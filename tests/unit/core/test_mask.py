@@ -134,6 +134,10 @@ def test_large_runs_survive_the_text() -> None:
         ((4, 4), "\x7f\x7f"),  # not COCO's characters
         ((4, 4), "P"),  # ends in the middle of a number
         ((4, 4), "o" * 40),  # a number larger than any image
+        ((5, 7), [2**60] * 16 + [35]),  # 2 ** 64 too many: 64 bits come round to the right sum
+        ((4, 4), [2**70]),
+        ((4, 4), ["3", None]),
+        ((4, 4), "日"),
     ],
 )
 def test_counts_that_are_no_mask_of_that_size_are_refused(
