@@ -63,15 +63,16 @@ class Mask:
         return cls(size, np.array([size[0] * size[1]], dtype=np.int64))
 
     @classmethod
-    def deferred(cls, size: tuple[int, int], make: Callable[[], Mask]) -> Mask:
+    def deferred(cls, size: tuple[int, int], make: Callable[[], Mask], **known: object) -> Mask:
         """A mask of `size` whose runs `make` gives when they are read for the first time.
 
-        For candidates, most of which are looked at as pictures and never accepted. `make` may be
-        called on any thread, and in the worst case by two of them.
+        For candidates, most of which are looked at as pictures and never accepted, and for stored
+        masks, of which counts, area or box are `known`. `make` may be called on any thread, and in
+        the worst case by two of them.
         """
         mask = cls.__new__(cls)
         mask.size = size
-        mask.__dict__["make"] = make
+        mask.__dict__.update(known, make=make)
         return mask
 
     @classmethod
@@ -331,6 +332,9 @@ class Mask:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mask):
             return NotImplemented
+        counts = self.__dict__.get("counts")
+        if self.size == other.size and counts and counts == other.__dict__.get("counts"):
+            return True
         return self.size == other.size and np.array_equal(self._runs, other._runs)
 
     def __hash__(self) -> int:

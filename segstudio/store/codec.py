@@ -6,14 +6,15 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from segstudio.core.annotation import Annotation, Stage
 from segstudio.core.category import Category
 from segstudio.core.changes import Edit, Records
-from segstudio.core.errors import SegStudioError, StorageError
+from segstudio.core.errors import BadInputError, SegStudioError, StorageError
 from segstudio.core.image import ImageRecord, ImageState
-from segstudio.core.mask import Mask
+from segstudio.core.mask import Box, Mask
 from segstudio.core.origin import Origin, OriginKind
 from segstudio.core.prompt import Prompt
 
@@ -160,13 +161,42 @@ def annotation_row(record: Annotation) -> Row:
     }
 
 
+def stored_mask(
+    size: tuple[int, int], counts: bytes, area: int, bbox: tuple[float, float, float, float]
+) -> Mask:
+    """A mask as it was stored with what it says, decoded when somebody asks for its pixels.
+
+    `size` is (H, W), `bbox` (x, y, w, h). Reading the pixels raises StorageError where the counts
+    are damaged.
+    """
+    x, y, w, h = (int(value) for value in bbox)
+    box = Box(x, y, x + w, y + h)
+    return Mask.deferred(size, partial(_decoded, size, counts), counts=counts, area=area, box=box)
+
+
+def _decoded(size: tuple[int, int], counts: bytes) -> Mask:
+    try:
+        return Mask.from_coco(size, counts)
+    except BadInputError as error:
+        raise StorageError(
+            f"The project file is damaged: a mask cannot be read ({error}); go back to a copy, or "
+            "delete what is damaged."
+        ) from error
+
+
 def annotation_record(row: Mapping[Any, Any]) -> Annotation:
-    prompt = row["prompt"]
+    prompt, counts = row["prompt"], row["counts"]
+    counts = counts.encode("ascii") if isinstance(counts, str) else bytes(counts)
     return Annotation(
         id=int(row["id"]),
         image_id=int(row["image_id"]),
         category_id=int(row["category_id"]),
-        mask=Mask.from_coco((row["mask_height"], row["mask_width"]), row["counts"]),
+        mask=stored_mask(
+            (int(row["mask_height"]), int(row["mask_width"])),
+            counts,
+            int(row["area"]),
+            (row["bbox_x"], row["bbox_y"], row["bbox_w"], row["bbox_h"]),
+        ),
         z_order=int(row["z_order"]),
         iscrowd=bool(row["iscrowd"]),
         attributes=json.loads(row["attributes"]),
@@ -182,6 +212,13 @@ def annotation_record(row: Mapping[Any, Any]) -> Annotation:
         created_at=float(row["created_at"]),
         updated_at=float(row["updated_at"]),
     )
+
+
+def whole_annotation_record(row: Mapping[Any, Any]) -> Annotation:
+    """The same with its mask decoded, so that one that is damaged shows here."""
+    record = annotation_record(row)
+    _ = record.mask.runs
+    return record
 
 
 # -- edits -------------------------------------------------------------------------------------
@@ -224,6 +261,14 @@ def edit_record(row: Mapping[Any, Any]) -> Edit:
         before=records_from_json(row["before"]),
         after=records_from_json(row["after"]),
     )
+
+
+def whole_edit_record(row: Mapping[Any, Any]) -> Edit:
+    """The same with its masks decoded, so that one that is damaged shows here."""
+    edit = edit_record(row)
+    for record in (*edit.before.annotations, *edit.after.annotations):
+        _ = record.mask.runs
+    return edit
 
 
 def origin_row(kind: OriginKind, row_id: int, origin: Origin) -> Row:
