@@ -18,7 +18,7 @@ from segstudio.formats.contract import (
     Skipped,
 )
 from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind
-from segstudio.formats.selection import ChoosesImages, drawn_annotations, select_images
+from segstudio.formats.selection import ChoosesObjects, drawn_annotations, select_images
 
 DIGEST = 16  # bytes
 
@@ -101,16 +101,16 @@ def announce(
     Raises BadInputError if the format cannot hold the project, Cancelled.
     """
     holding = member.holding(view, options)
-    if isinstance(holding, ChoosesImages):
-        selection = holding.selection()
-    else:
-        selection = select_images(view, options)
+    choice = holding if isinstance(holding, ChoosesObjects) else None
+    selection = choice.selection() if choice else select_images(view, options)
     categories = tuple(view.categories())
     result = Announcement(holding.always_lost, skipped=list(selection.skipped))
     for done, image in enumerate(selection.images):
         cancel.check()
         report(Progress(done, len(selection.images), f"Looking for losses in {image.path}"))
         drawn, faults = drawn_annotations(view, image, categories)
+        if choice:
+            faults = [fault for fault in faults if choice.chooses(fault.annotation_id)]
         result.skipped.extend(faults)
         result.add(image, holding.image(image, drawn), faults)
     return result

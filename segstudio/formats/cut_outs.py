@@ -8,7 +8,7 @@ it is of; the box is half-open, x0, y0, x1, y1, in pixels of the upright image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -27,11 +27,17 @@ from segstudio.core.mask import Mask
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.core.project_view import ProjectView
 from segstudio.formats.contract import ExportOptions, ExportReport, Skipped, option
+from segstudio.formats.cut_outs_reading import (
+    INDEX,
+    CutOutsHolding,
+    index_text,
+    read_cut_outs,
+)
+from segstudio.formats.found import Found
 from segstudio.formats.image_files import upright_pixels
 from segstudio.formats.naming import category_stems, export_stems, safe_stem
 from segstudio.formats.selection import Selection, drawn_annotations, select_images
 
-INDEX = "cut-outs.json"
 OBJECTS = "objects"  # the folder of the PNGs, so that no name of theirs meets the index
 MOST_MARGIN = 10_000
 _MOST_DIGITS = 18  # of a number that a project file can hold
@@ -87,9 +93,7 @@ class CutOutsFormat:
         chosen = options if isinstance(options, CutOutsOptions) else CutOutsOptions()
         categories = tuple(view.categories())
         wanted = object_numbers(chosen.objects)
-        selection = (
-            _images_of(view, wanted, chosen.split) if wanted else select_images(view, options)
-        )
+        selection = _selection(view, wanted, options)
         writer = _Writer(folder, chosen, categories, cancel)
         writer.skipped.extend(selection.skipped)
         stems = export_stems(view.images())
@@ -100,6 +104,7 @@ class CutOutsFormat:
             drawn, faults = drawn_annotations(view, image, categories)
             if wanted:
                 drawn = [row for row in drawn if row.id in wanted]
+                faults = [fault for fault in faults if fault.annotation_id in wanted]
             try:
                 pixels = upright_pixels(view, image) if drawn else None
             except BadInputError as error:
@@ -112,6 +117,23 @@ class CutOutsFormat:
         writer.write_index(view.name)
         report(Progress(total, total, "Exported"))
         return ExportReport(images, len(writer.rows), 0, tuple(writer.skipped))
+
+    def holding(self, view: ProjectView, options: ExportOptions) -> CutOutsHolding:
+        """See `ExportFormat.holding`."""
+        chosen = options if isinstance(options, CutOutsOptions) else CutOutsOptions()
+        wanted = object_numbers(chosen.objects)
+        selection = _selection(view, wanted, options)
+        return CutOutsHolding(tuple(view.categories()), selection, wanted, chosen.margin)
+
+    def reread(
+        self,
+        folder: Path,
+        options: ExportOptions,  # noqa: ARG002 - the index says what they were
+        report: ProgressSink,
+        cancel: CancelToken,
+    ) -> Iterator[Found]:
+        """See `ExportFormat.reread`."""
+        return read_cut_outs(folder, report, cancel)
 
 
 def object_numbers(text: str) -> frozenset[int]:
@@ -145,14 +167,19 @@ def cut_out(pixels: Rgb8, mask: Mask, margin: int = 0) -> tuple[Rgb8, tuple[int,
     return result, (x0, y0, x1, y1)
 
 
-def _images_of(view: ProjectView, wanted: frozenset[int], split: str) -> Selection:
-    """The images that these annotations are on. Raises BadInputError where one is on none."""
+def _selection(view: ProjectView, wanted: frozenset[int], options: ExportOptions) -> Selection:
+    """The images that the named annotations are on, or those of any export if none is named.
+
+    Raises BadInputError where one is on none.
+    """
+    if not wanted:
+        return select_images(view, options)
     places = view.image_ids_of(wanted)
     if missing := sorted(wanted - places.keys()):
         named = ", ".join(str(number) for number in missing[:5])
         raise BadInputError(f"The project has no annotation {named}; name others, or none for all.")
     images, on = view.images(), set(places.values())
-    chosen = (row for row in images if row.id in on and split in {"", row.split})
+    chosen = (row for row in images if row.id in on and options.split in {"", row.split})
     return Selection(tuple(chosen), ())
 
 
@@ -182,7 +209,7 @@ class _Writer:
             self.rows.append(
                 {
                     "file": path,
-                    "image": image.path.encode("utf-8", "replace").decode(),
+                    "image": index_text(image.path),
                     "annotation": annotation.id,
                     "category": self._names[annotation.category_id],
                     "box": list(box),

@@ -27,10 +27,13 @@ class Selection:
 
 
 @runtime_checkable
-class ChoosesImages(Protocol):
-    """A `Holding` whose format chooses its images otherwise than `select_images`."""
+class ChoosesObjects(Protocol):
+    """A `Holding` whose format writes other images than `select_images` gives, or only some of
+    their annotations."""
 
     def selection(self) -> Selection: ...
+
+    def chooses(self, annotation_id: int) -> bool: ...
 
 
 def select_images(view: ProjectView, options: ExportOptions) -> Selection:
