@@ -45,9 +45,9 @@ _NO_JSON = "It holds a value that cannot be kept, such as NaN."
 
 
 def survey(  # noqa: PLR0917 - the order of all runs: what, of what, where, how
-    store: ProjectStore,
     format_key: str,
     source: Path,
+    store: ProjectStore,
     options: ImportOptions | None = None,
     report: ProgressSink = ignore_progress,
     cancel: CancelToken | None = None,
@@ -63,13 +63,13 @@ def survey(  # noqa: PLR0917 - the order of all runs: what, of what, where, how
     chosen = options if options is not None else member.options()
     if not isinstance(chosen, member.options):
         raise TypeError(f"{member.key} takes {member.options.__name__}")
-    return survey_with(member, store, source, chosen, report, cancel or CancelToken())
+    return survey_with(member, source, store, chosen, report, cancel or CancelToken())
 
 
 def survey_with(  # noqa: PLR0917 - as above
     member: ImportFormat,
-    store: ProjectStore,
     source: Path,
+    store: ProjectStore,
     options: ImportOptions,
     report: ProgressSink,
     cancel: CancelToken,
