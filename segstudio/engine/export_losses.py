@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 from segstudio.core.image import ImageRecord
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.core.project_view import ProjectView
+from segstudio.engine.export_differences import DIGEST, digest, unannounced
 from segstudio.formats.contract import (
     MOST_LISTED,
+    Difference,
     ExportFormat,
     ExportOptions,
     LossCount,
     Losses,
     Skipped,
 )
-from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind
+from segstudio.formats.holding import HeldImage, LosesAlways, Loss, LossKind, NamesCategories
 from segstudio.formats.selection import ChoosesObjects, drawn_annotations, select_images
-
-DIGEST = 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +37,19 @@ class ExpectedImage:
     listed: bool
 
 
-def digest(row: HeldAnnotation) -> bytes:
-    """`DIGEST` bytes, equal for annotations of which a file says the same, and for no others."""
-    found = blake2b(row.mask.runs.tobytes(), digest_size=DIGEST)
-    box = row.box or row.mask.box
-    text = f"{row.mask.size} {int(row.iscrowd)} {tuple(map(float, box))} {row.category}"
-    found.update(text.encode("utf-8", "surrogatepass"))
-    return found.digest()
-
-
 @dataclass
 class Announcement:
-    """What the loss pass learns: losses as they will be reported, and what to expect."""
+    """What the loss pass learns: losses as they will be reported, and what to expect.
+
+    `categories` are the names that the files should list, None where they list only some or none.
+    `unannounced` says where what the format holds is not what the project has and no loss says so.
+    """
 
     always: tuple[str, ...]
+    categories: tuple[str, ...] | None = None
     expected: list[ExpectedImage] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    unannounced: list[Difference] = field(default_factory=list)
     _counts: dict[str, dict[LossKind, tuple[int, int]]] = field(default_factory=dict)
     _listed: list[Loss] = field(default_factory=list)
 
@@ -104,15 +100,22 @@ def announce(
     choice = holding if isinstance(holding, ChoosesObjects) else None
     selection = choice.selection() if choice else select_images(view, options)
     categories = tuple(view.categories())
-    result = Announcement(holding.always_lost, skipped=list(selection.skipped))
+    names = {category.id: category.name for category in categories}
+    always = holding.always_kinds if isinstance(holding, LosesAlways) else frozenset()
+    listed = holding.category_names if isinstance(holding, NamesCategories) else None
+    result = Announcement(holding.always_lost, listed, skipped=list(selection.skipped))
     for done, image in enumerate(selection.images):
         cancel.check()
         report(Progress(done, len(selection.images), f"Looking for losses in {image.path}"))
         drawn, faults = drawn_annotations(view, image, categories)
         if choice:
             faults = [fault for fault in faults if choice.chooses(fault.annotation_id)]
+            drawn = [row for row in drawn if choice.chooses(row.id)]
         result.skipped.extend(faults)
-        result.add(image, holding.image(image, drawn), faults)
+        held = holding.image(image, drawn)
+        result.add(image, held, faults)
+        for text, annotation_id in unannounced(held, drawn, names, always):
+            result.unannounced.append(Difference(image.path, text, annotation_id))
     return result
 
 

@@ -1,20 +1,27 @@
-"""Exports a project: the whole folder or nothing."""
+"""Exports a project: the whole folder or nothing, and proved before its name appears."""
 
 from __future__ import annotations
 
 import dataclasses
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from segstudio.core.errors import StorageError
-from segstudio.core.progress import CancelToken, ProgressSink, ignore_progress
+from segstudio.core.errors import SegStudioError, StorageError
+from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.core.project_view import ProjectView
 from segstudio.engine.export_losses import announce
-from segstudio.formats.contract import ExportOptions, ExportReport, Losses
+from segstudio.engine.export_proof import Export, prove
+from segstudio.formats.contract import ExportFormat, ExportOptions, ExportReport, Losses
 from segstudio.formats.registry import export_format
 from segstudio.formats.staging import count_files, staged_folder
+from segstudio.store.reading import ProjectReading
+from segstudio.store.snapshot import ProjectSnapshot
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_STEPS = 1000  # of the one progress bar over all that an export does
+_LOSSES, _WRITTEN, _PROVED = 150, 650, 1000  # where each part of it ends
 
 
 def export(  # noqa: PLR0917 - the order of all runs: what, of what, where, how
@@ -25,26 +32,26 @@ def export(  # noqa: PLR0917 - the order of all runs: what, of what, where, how
     report: ProgressSink = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> ExportReport:
-    """Write `view` into the folder `target` in the format of that key.
+    """Write `view` into the folder `target` in the format of that key, read it back and compare.
 
     `options` is a record of the format's `options` type (None: its defaults). Images whose file is
     missing, damaged or changed in size are left out and listed in the report, as are rejected ones
-    and those nobody has labelled, unless the options ask for them.
+    and those nobody has labelled, unless the options ask for them. The report says what the format
+    could not hold, and its `proof` whether all else came back; if not, the folder is there all
+    the same, for a look at it.
 
     Raises BadInputError if the target is in the way or the format cannot hold the project,
     StorageError if the disk is full or refuses, Cancelled; nothing is left behind in any case, and
     a folder that was to be replaced is as it was.
     """
-    member = export_format(format_key)
-    chosen = options if options is not None else member.options()
-    if not isinstance(chosen, member.options):
-        raise TypeError(f"{member.key} takes {member.options.__name__}")
+    member, chosen = _chosen(format_key, options)
     token = cancel or CancelToken()
     try:
-        with staged_folder(target, replace=chosen.replace) as folder:
-            done = member.write(view, folder, chosen, report, token)
-            token.check()
-            return dataclasses.replace(done, files=count_files(folder))
+        with (
+            staged_folder(target, replace=chosen.replace) as folder,
+            _at_one_moment(view) as still,
+        ):
+            return _proved(Export(member, still, chosen, folder), report, token)
     except OSError as error:
         raise _storage_error(error, target) from error
 
@@ -60,11 +67,73 @@ def losses(
 
     Raises BadInputError if the format cannot hold the project, Cancelled.
     """
+    member, chosen = _chosen(format_key, options)
+    with _at_one_moment(view) as still:
+        return announce(member, still, chosen, report, cancel or CancelToken()).losses()
+
+
+def _chosen(format_key: str, options: ExportOptions | None) -> tuple[ExportFormat, ExportOptions]:
     member = export_format(format_key)
     chosen = options if options is not None else member.options()
     if not isinstance(chosen, member.options):
         raise TypeError(f"{member.key} takes {member.options.__name__}")
-    return announce(member, view, chosen, report, cancel or CancelToken()).losses()
+    return member, chosen
+
+
+def _proved(export: Export, report: ProgressSink, cancel: CancelToken) -> ExportReport:
+    """Reckon, write, read back; the options say which images."""
+    part = _Bar(report)
+    if not hasattr(export.member, "holding"):
+        plain = export.member.write(export.view, export.folder, export.options, report, cancel)
+        cancel.check()
+        return dataclasses.replace(plain, files=count_files(export.folder))
+    announced = announce(
+        export.member, export.view, export.options, part.between(0, _LOSSES), cancel
+    )
+    done = export.member.write(
+        export.view, export.folder, export.options, part.between(_LOSSES, _WRITTEN), cancel
+    )
+    cancel.check()
+    without = frozenset(item.path for item in done.skipped if not item.annotation_id)
+    proof = prove(export, announced, without, part.between(_WRITTEN, _PROVED), cancel)
+    cancel.check()
+    report(Progress(_STEPS, _STEPS, "Exported"))
+    return dataclasses.replace(
+        done, files=count_files(export.folder), losses=announced.losses(without), proof=proof
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bar:
+    """One bar over several parts, each of which counts from nothing to its own total."""
+
+    report: ProgressSink
+
+    def between(self, low: int, high: int) -> ProgressSink:
+        def sink(progress: Progress) -> None:
+            at = low + round((high - low) * (progress.fraction or 0.0))
+            self.report(Progress(at, _STEPS, progress.text))
+
+        return sink
+
+
+@contextmanager
+def _at_one_moment(view: ProjectView) -> Iterator[ProjectView]:
+    """The project as it is now, however people go on working on it.
+
+    Where that cannot be had (the file was moved away under the open project), the project itself.
+    """
+    snapshot = None
+    if isinstance(view, ProjectReading) and not isinstance(view, ProjectSnapshot):
+        try:
+            snapshot = ProjectSnapshot.take(view.path)
+        except SegStudioError:
+            snapshot = None
+    try:
+        yield snapshot or view
+    finally:
+        if snapshot is not None:
+            snapshot.close()
 
 
 def _storage_error(error: OSError, target: Path) -> StorageError:

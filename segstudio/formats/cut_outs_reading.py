@@ -145,7 +145,7 @@ class CutOutsHolding:
             box = self._box(row.mask.box, image)
             held.append(HeldAnnotation((row.id,), names[row.category_id], row.mask, box=box))
             if row.iscrowd:
-                text = f"Annotation {row.id} is no longer marked as a crowd."
+                text = "It is no longer marked as a crowd."
                 losses.append(Loss(LossKind.CROWD, image.path, row.id, text))
         name = index_text(image.path)
         return HeldImage(name, tuple(held), tuple(losses), listed=bool(held))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.image import ImageRecord
@@ -90,3 +90,21 @@ class Holding(Protocol):
     def image(self, image: ImageRecord, annotations: Sequence[Annotation]) -> HeldImage:
         """Reckon for one image and the annotations that `drawn_annotations` gives of it."""
         ...
+
+
+@runtime_checkable
+class LosesAlways(Protocol):
+    """A `Holding` that loses something of every annotation and does not say so for each of them:
+    `always_kinds`, which `always_lost` puts into words."""
+
+    @property
+    def always_kinds(self) -> frozenset[LossKind]: ...
+
+
+@runtime_checkable
+class NamesCategories(Protocol):
+    """A `Holding` of a format that lists all categories of the project: their names, as the
+    `FoundCategory` pieces have them when read back."""
+
+    @property
+    def category_names(self) -> tuple[str, ...]: ...
