@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from segstudio.core.errors import BadInputError
 from segstudio.formats.coco import CocoFormat
+from segstudio.formats.coco_reading import CocoImport
 from segstudio.formats.contract import ExportFormat
 from segstudio.formats.cut_outs import CutOutsFormat
 from segstudio.formats.import_contract import ImportFormat
@@ -15,7 +16,7 @@ EXPORT_FORMATS: tuple[ExportFormat, ...] = (
     CutOutsFormat(),
 )
 
-IMPORT_FORMATS: tuple[ImportFormat, ...] = ()
+IMPORT_FORMATS: tuple[ImportFormat, ...] = (CocoImport(),)
 
 _BY_KEY = {member.key: member for member in EXPORT_FORMATS}
 
