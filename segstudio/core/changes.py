@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
@@ -25,17 +25,19 @@ class Edit:
     `before` and `after` hold every row that the edit touches, as it was and as it became: a row
     only in `before` is deleted, one only in `after` is added, one in both is replaced.
     `image_id` is the image in whose history the edit stands. `text` is what the user reads
-    ("Accept mask"). Images are never added or deleted by an edit, only replaced.
+    ("Accept mask"). Images are never added or deleted by an edit, only replaced. `run_id` is that of
+    the run (an import) which changed other images along with this one; 0: only what is here changed.
     """
 
     text: str
     image_id: int
     before: Records
     after: Records
+    run_id: int = 0
 
     def inverted(self) -> Edit:
         """The edit that undoes this one."""
-        return Edit(self.text, self.image_id, before=self.after, after=self.before)
+        return replace(self, before=self.after, after=self.before)
 
 
 @dataclass(frozen=True)

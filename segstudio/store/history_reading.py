@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segstudio.core.changes import HistoryLine, HistoryState
-from segstudio.store import ledger
+from segstudio.store import ledger, strokes
 from segstudio.store.reading import ProjectReading
 
 
@@ -11,9 +11,12 @@ class HistoryReading(ProjectReading):
     """A project to read from, with the history of each image (image 0: of the project itself)."""
 
     def history(self, image_id: int) -> HistoryState:
-        """What can be undone and redone on an image."""
+        """What can be undone and redone on an image.
+
+        Where that is a run (an import) on many images at once, the text tells how many.
+        """
         with self._reading() as connection:
-            return ledger.history(connection, image_id)
+            return strokes.history(connection, image_id)
 
     def history_line(self, image_id: int, after: int = 0) -> HistoryLine:
         """The steps of an image's history past the sequence `after`, and where it stands.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from segstudio.core.changes import Edit, HistoryLine, HistoryState, HistoryStep
+from segstudio.core.changes import Edit, HistoryLine, HistoryStep
 from segstudio.store import codec
 from segstudio.store.lock import user_name
 from segstudio.store.schema import edit as edits
@@ -23,9 +22,19 @@ class EditState(StrEnum):
     DROPPED = "dropped"
 
 
-def append(connection: Connection, edit: Edit) -> float:
-    """Put a new edit at the end of its image's history, drop what was undone; returns the time."""
-    now, image_id = time.time(), edit.image_id or None
+@dataclass(frozen=True)
+class Membership:
+    """The run that an edit belongs to, and the edit of another run that it takes back, if any."""
+
+    run_id: int
+    takes_back: int | None = None
+
+
+def append(
+    connection: Connection, edit: Edit, now: float, membership: Membership | None = None
+) -> int:
+    """Put a new edit at the end of its image's history, drop what was undone; returns its id."""
+    image_id = edit.image_id or None
     mine = edits.c.image_id == image_id
     connection.execute(
         update(edits)
@@ -33,7 +42,7 @@ def append(connection: Connection, edit: Edit) -> float:
         .values(state=EditState.DROPPED, state_user=user_name(), state_at=now)
     )
     last = connection.scalar(select(func.max(edits.c.sequence)).where(mine))
-    connection.execute(
+    added = connection.execute(
         insert(edits).values(
             image_id=image_id,
             sequence=(last or 0) + 1,
@@ -43,47 +52,57 @@ def append(connection: Connection, edit: Edit) -> float:
             user=user_name(),
             made_at=now,
             state=EditState.DONE,
+            run_id=None if membership is None else membership.run_id,
+            takes_back=None if membership is None else membership.takes_back,
         )
     )
-    return now
+    key = added.inserted_primary_key
+    assert key is not None, "one row was added"
+    return int(key[0])
 
 
-def next_undo(connection: Connection, image_id: int) -> Mapping[Any, Any] | None:
-    """The row of the last edit that is done."""
-    query = _undoable(select(edits), image_id)
-    return connection.execute(query).mappings().first()
+@dataclass(frozen=True)
+class NextEdit:
+    """An edit that is undone or redone next, without what it changed.
+
+    `run_id` is 0 where it belongs to no run; `state_at` is when it was undone or redone last.
+    """
+
+    id: int
+    text: str
+    run_id: int
+    state_at: float | None
 
 
-def next_redo(connection: Connection, image_id: int) -> Mapping[Any, Any] | None:
-    """The row of the first edit that is undone."""
-    query = _redoable(select(edits), image_id)
-    return connection.execute(query).mappings().first()
+_NEXT = (edits.c.id, edits.c.text, edits.c.run_id, edits.c.state_at)
 
 
-def _undoable(query: Select[Any], image_id: int) -> Select[Any]:
-    query = query.where(edits.c.image_id == (image_id or None), edits.c.state == EditState.DONE)
-    return query.order_by(edits.c.sequence.desc()).limit(1)
+def next_undo(connection: Connection, image_id: int) -> NextEdit | None:
+    """The last edit that is done."""
+    mine = (edits.c.image_id == (image_id or None), edits.c.state == EditState.DONE)
+    query = select(*_NEXT).where(*mine).order_by(edits.c.sequence.desc())
+    row = connection.execute(query.limit(1)).first()
+    return None if row is None else NextEdit(row[0], row[1], row[2] or 0, row[3])
 
 
-def _redoable(query: Select[Any], image_id: int) -> Select[Any]:
-    query = query.where(edits.c.image_id == (image_id or None), edits.c.state == EditState.UNDONE)
-    return query.order_by(edits.c.sequence).limit(1)
+def next_redo(connection: Connection, image_id: int) -> NextEdit | None:
+    """The first edit that is undone."""
+    mine = (edits.c.image_id == (image_id or None), edits.c.state == EditState.UNDONE)
+    query = select(*_NEXT).where(*mine).order_by(edits.c.sequence)
+    row = connection.execute(query.limit(1)).first()
+    return None if row is None else NextEdit(row[0], row[1], row[2] or 0, row[3])
 
 
-def mark(connection: Connection, number: int, state: EditState) -> float:
-    """Note that an edit is now done or undone, and by whom; returns the time."""
-    now = time.time()
+def stored(connection: Connection, number: int) -> Edit:
+    """The edit of that id, as it was made."""
+    row = connection.execute(select(edits).where(edits.c.id == number)).mappings().one()
+    return codec.read(codec.edit_record, row, "edit")
+
+
+def mark(connection: Connection, number: int, state: EditState, now: float) -> None:
+    """Note that an edit is now done or undone, and by whom."""
     query = update(edits).where(edits.c.id == number)
     connection.execute(query.values(state=state, state_user=user_name(), state_at=now))
-    return now
-
-
-def history(connection: Connection, image_id: int) -> HistoryState:
-    """The texts of what would be undone and redone next."""
-    return HistoryState(
-        undo=connection.scalar(_undoable(select(edits.c.text), image_id)),
-        redo=connection.scalar(_redoable(select(edits.c.text), image_id)),
-    )
 
 
 def line(connection: Connection, image_id: int, after: int) -> HistoryLine:
@@ -129,14 +148,12 @@ def between(
 
 
 def mark_between(
-    connection: Connection, image_id: int, low: int, high: int, becomes: EditState
-) -> float:
-    """Note that the edits low < sequence <= high are now done, or undone; returns the time."""
-    now = time.time()
+    connection: Connection, image_id: int, span: tuple[int, int], becomes: EditState, now: float
+) -> None:
+    """Note that the edits low < sequence <= high of the span are now done, or undone."""
     was = EditState.DONE if becomes is EditState.UNDONE else EditState.UNDONE
-    query = update(edits).where(*_span(image_id, low, high), edits.c.state == was)
+    query = update(edits).where(*_span(image_id, *span), edits.c.state == was)
     connection.execute(query.values(state=becomes, state_user=user_name(), state_at=now))
-    return now
 
 
 def _span(image_id: int, low: int, high: int) -> tuple[ColumnElement[bool], ...]:

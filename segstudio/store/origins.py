@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from segstudio.core.origin import Origin, OriginKind
 from segstudio.store import codec
@@ -30,16 +30,20 @@ def add(connection: Connection, edit_id: int, origins: Mapping[OriginOf, Origin]
 def of(
     connection: Connection, kind: OriginKind, ids: Collection[int], format_key: str
 ) -> dict[int, Origin]:
-    """The latest origin of each record in that format, by id; without those that have none."""
+    """The latest origin of each record in that format, by id; without those that have none.
+
+    What came with an edit that is undone does not count, nor, of other records than annotations,
+    what was taken back.
+    """
     wanted, found = sorted(ids), {}
     ending = edit.alias()
-    joined = origin.join(edit, origin.c.edit_id == edit.c.id).outerjoin(
-        ending, origin.c.ended_by == ending.c.id
+    over = select(ending.c.id).where(
+        ending.c.takes_back == origin.c.edit_id, ending.c.state == EditState.DONE
     )
-    counts = (
-        edit.c.state == EditState.DONE,
-        or_(ending.c.id.is_(None), ending.c.state != EditState.DONE),
-    )
+    joined = origin.join(edit, origin.c.edit_id == edit.c.id)
+    counts: tuple[ColumnElement[bool], ...] = (edit.c.state == EditState.DONE,)
+    if kind is not OriginKind.ANNOTATION:  # one that is there was kept when others were taken back
+        counts = (*counts, ~over.exists())
     for start in range(0, len(wanted), _BATCH):
         query = (
             select(origin)

@@ -130,7 +130,8 @@ class ProjectReading:
         """What these records were in a source of that format, by id; without those that were not.
 
         Where one was imported more than once, the latest. The project's own id is 0. What came
-        with an import that was undone or taken back does not count.
+        with an import that was undone or taken back does not count; annotations of it that were
+        kept still tell where they are from.
         """
         with self._reading() as connection:
             return origins.of(connection, kind, ids, format_key)

@@ -93,7 +93,8 @@ annotation = Table(
 
 # The ledger: rows are added and their state changes, but none is ever deleted. `state` is done,
 # undone, or dropped (undone, then overtaken by another edit). An edit of the project itself, in
-# no image's history, has no image. Edits of one run (an import) have its number.
+# no image's history, has no image. Edits of one run (an import) have its number; those of a run
+# that takes another back tell which edit each of them takes back.
 edit = Table(
     "edit",
     metadata,
@@ -109,9 +110,11 @@ edit = Table(
     Column("state_user", Text),
     Column("state_at", Double),
     Column("run_id", ForeignKey("run.id")),
+    Column("takes_back", ForeignKey("edit.id")),
     Index("edit_by_image", "image_id", "sequence", unique=True),
     Index("edit_by_state", "image_id", "state", "sequence"),
-    Index("edit_by_run", "run_id", "state", "image_id"),
+    Index("edit_by_run", "run_id", "state", "state_at", "image_id", "sequence"),
+    Index("edit_by_taken_back", "takes_back", "state"),
 )
 
 run = Table(
@@ -128,14 +131,13 @@ run = Table(
 )
 
 # What an imported record was in its source. `kind` and `row_id` name the record (the project's own
-# id is 0). The row counts while the edit that brought it is done and the one that took it back
-# (`ended_by`), if any, is not; so rows stay when an edit is undone.
+# id is 0). The row counts while the edit that brought it is done and not taken back, so it stays
+# when that is undone.
 origin = Table(
     "origin",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("edit_id", ForeignKey("edit.id"), nullable=False),
-    Column("ended_by", ForeignKey("edit.id")),
     Column("kind", Text, nullable=False),
     Column("row_id", Integer, nullable=False),
     Column("format", Text, nullable=False),

@@ -115,6 +115,15 @@ def use_write_ahead_log(engine: Engine) -> None:
         driver(connection).execute("PRAGMA journal_mode=WAL")
 
 
+def expect_much(engine: Engine) -> None:
+    """Prepare a connection for a transaction of any size."""
+    with engine.connect() as connection:
+        driver(connection).execute("PRAGMA cache_size=-65536")  # KiB
+        if driver(connection).execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            # Changes that go to the disk early would lock readers out until the end.
+            driver(connection).execute("PRAGMA cache_spill=OFF")
+
+
 def checkpoint(engine: Engine) -> None:
     """Bring the write-ahead log into the file and empty it, as far as readers allow."""
     with engine.connect() as connection:

@@ -12,7 +12,6 @@ _origin = Table(
     _metadata,
     Column("id", Integer, primary_key=True),
     Column("edit_id", ForeignKey("edit.id"), nullable=False),
-    Column("ended_by", ForeignKey("edit.id")),
     Column("kind", Text, nullable=False),
     Column("row_id", Integer, nullable=False),
     Column("format", Text, nullable=False),
@@ -25,6 +24,11 @@ _origin = Table(
 
 
 def upgrade(connection: Connection) -> None:
-    connection.execute(text("ALTER TABLE edit ADD COLUMN run_id INTEGER REFERENCES run (id)"))
-    connection.execute(text("CREATE INDEX edit_by_run ON edit (run_id, state, image_id)"))
+    for step in (
+        "ALTER TABLE edit ADD COLUMN run_id INTEGER REFERENCES run (id)",
+        "ALTER TABLE edit ADD COLUMN takes_back INTEGER REFERENCES edit (id)",
+        "CREATE INDEX edit_by_run ON edit (run_id, state, state_at, image_id, sequence)",
+        "CREATE INDEX edit_by_taken_back ON edit (takes_back, state)",
+    ):
+        connection.execute(text(step))
     _origin.create(connection)
