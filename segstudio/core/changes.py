@@ -25,8 +25,8 @@ class Edit:
     `before` and `after` hold every row that the edit touches, as it was and as it became: a row
     only in `before` is deleted, one only in `after` is added, one in both is replaced.
     `image_id` is the image in whose history the edit stands. `text` is what the user reads
-    ("Accept mask"). Images are never added or deleted by an edit, only replaced. `run_id` is that of
-    the run (an import) which changed other images along with this one; 0: only what is here changed.
+    ("Accept mask"). Images are never added or deleted by an edit, only replaced. `run_id` is that
+    of the run (an import) which changed other images along with this one; 0: only what is here.
     """
 
     text: str
