@@ -33,9 +33,11 @@ from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.annotations import AnnotationDesk
 from segstudio.gui.desks.brush import BrushDesk
 from segstudio.gui.desks.everything import EverythingDesk
+from segstudio.gui.desks.exporting import ExportDesk
 from segstudio.gui.desks.history import HistoryDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
+from segstudio.gui.desks.jump import JumpDesk
 from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.operations import OperationsDesk
@@ -135,6 +137,8 @@ class Studio(QObject):
             brush=BrushDesk(self.workspace, tools, self.canvas, superpixels),
             superpixels=superpixels,
             view=view,
+            exporting=ExportDesk(self.workspace),
+            jump=JumpDesk(self.workspace, project),
             window=WindowDesk(self.workspace, self.window),
         )
 

@@ -21,7 +21,7 @@ from segstudio.config.settings import Settings
 from segstudio.core.annotation import Annotation
 from segstudio.core.changes import HistoryState
 from segstudio.core.errors import SegStudioError
-from segstudio.engine.export_check import CheckReport, check_coco, check_voc
+from segstudio.formats.contract import ExportReport
 from segstudio.gui.app import Studio, make_application
 from segstudio.gui.demo_hand import Hand
 from segstudio.gui.theme import apply_theme
@@ -213,25 +213,30 @@ class Demo:
         self._shoot("reopened")
 
     def _export(self, hand: Hand) -> None:
-        store = hand.workspace.store
-        if store is None:
-            raise DemoFailure("The project closed by itself.")
-        for key, check in (("voc", check_voc), ("coco", check_coco)):
-            target = self.out / key
-            began = time.monotonic()
-            hand.studio.desks.window.export_to(key, target)
-            hand.wait(lambda folder=target: folder.is_dir(), f"no {key} export")  # type: ignore[misc]
+        desk = hand.studio.desks.exporting
+        reports: list[ExportReport] = []
+        desk.exported.connect(lambda _folder, report: reports.append(report))
+        for key in ("voc", "coco"):
+            began, known = time.monotonic(), len(reports)
+            desk.export_to(key, self.out / key)
+            hand.wait(lambda known=known: len(reports) > known, f"no {key} export")  # type: ignore[misc]
             hand.settle()
             self.summary.timings[f"export_{key}"] = round(time.monotonic() - began, 3)
-            self._take_check(key, check(target, store))
+            self._take_proof(key, reports[-1])
         self._shoot("exported")
 
-    def _take_check(self, key: str, report: CheckReport) -> None:
-        self.summary.masks_equal[key] = report.equal
-        self.summary.masks_compared[key] = report.annotations
-        found = "; ".join(report.differences[:3])
-        self._check(report.equal, f"the {key} export reads back otherwise: {found}")
-        self._step(f"export {key}", masks=report.annotations, equal=report.equal)
+    def _take_proof(self, key: str, report: ExportReport) -> None:
+        """Every mask was read back and compared, and is as it should be in that format."""
+        proof = report.proof
+        if proof is None:
+            raise DemoFailure(f"The demo failed: the {key} export was not read back.")
+        found = "; ".join(row.text for row in proof.differences[:3])
+        self._check(proof.equal, f"the {key} export reads back otherwise: {found}")
+        compared, all_masks = proof.annotations, report.annotations
+        self._check(compared == all_masks, f"{compared} of {all_masks} masks of {key} compared")
+        self.summary.masks_equal[key] = proof.equal
+        self.summary.masks_compared[key] = compared
+        self._step(f"export {key}", masks=compared, equal=proof.equal)
 
     def _summarise(self, before: dict[str, list[Annotation]]) -> None:
         self.summary.annotations = sum(len(rows) for rows in before.values())

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from segstudio.gui.desks.annotations import AnnotationDesk
 from segstudio.gui.desks.brush import BrushDesk
 from segstudio.gui.desks.everything import EverythingDesk
+from segstudio.gui.desks.exporting import ExportDesk
 from segstudio.gui.desks.history import HistoryDesk
 from segstudio.gui.desks.hover import HoverDesk
 from segstudio.gui.desks.in_view import InViewDesk
+from segstudio.gui.desks.jump import JumpDesk
 from segstudio.gui.desks.locks import LockDesk
 from segstudio.gui.desks.model import ModelDesk
 from segstudio.gui.desks.operations import OperationsDesk
@@ -51,6 +53,8 @@ class DeskSet:
     brush: BrushDesk
     superpixels: SuperpixelDesk
     view: ViewDesk
+    exporting: ExportDesk
+    jump: JumpDesk
     window: WindowDesk
 
     def by_name(self) -> dict[str, object]:

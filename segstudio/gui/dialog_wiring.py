@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,9 @@ from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.dialogs.about import AboutDialog
 from segstudio.gui.dialogs.cheat_sheet import CheatSheet
 from segstudio.gui.dialogs.command_palette import CommandPalette
-from segstudio.gui.dialogs.export import ExportDialog, export_base
 from segstudio.gui.dialogs.keys import KeysDialog
 from segstudio.gui.dialogs.settings import SettingsDialog
+from segstudio.gui.showing import show_once
 from segstudio.gui.theme import apply_theme
 from segstudio.gui.workspace import Workspace
 
@@ -43,29 +43,13 @@ def wire_dialogs(
 
     desk.cheat_sheet_wanted.connect(cheat_sheet)
     desk.keys_wanted.connect(
-        lambda: _show(window, KeysDialog, lambda: _keys(window, workspace, actions))
+        lambda: show_once(window, KeysDialog, lambda: _keys(window, workspace, actions))
     )
     desk.settings_wanted.connect(
-        lambda: _show(window, SettingsDialog, lambda: _settings(window, workspace, desks))
+        lambda: show_once(window, SettingsDialog, lambda: _settings(window, workspace, desks))
     )
-    desk.export_wanted.connect(
-        lambda: _show(window, ExportDialog, lambda: _export(window, workspace, desks))
-    )
-    desk.cut_outs_wanted.connect(lambda: _cut_outs(window, workspace, desks))
     desk.place_wanted.connect(window.focus_place)
-    desk.about_wanted.connect(lambda: _show(window, AboutDialog, lambda: AboutDialog(window)))
-
-
-def _show(window: QWidget, kind: type[QDialog], make: Callable[[], QDialog | None]) -> None:
-    """Show a dialog, or bring the one that is open to the front."""
-    for dialog in window.findChildren(kind):
-        if dialog.isVisible():
-            dialog.raise_()
-            dialog.activateWindow()
-            return
-    made = make()
-    if made is not None:
-        made.show()
+    desk.about_wanted.connect(lambda: show_once(window, AboutDialog, lambda: AboutDialog(window)))
 
 
 def _keys(window: QWidget, workspace: Workspace, actions: ActionSet) -> QDialog:
@@ -106,25 +90,3 @@ def _wear(theme: str) -> None:
     app = QApplication.instance()
     if isinstance(app, QApplication):
         apply_theme(app, theme)
-
-
-def _cut_outs(window: QWidget, workspace: Workspace, desks: DeskSet) -> None:
-    """The export dialog, asked for what is selected now."""
-    for dialog in window.findChildren(ExportDialog):
-        dialog.reject()
-    asked = _export(window, workspace, desks)
-    if asked is not None:
-        asked.use_format("cut-outs", selected=True)
-        asked.show()
-
-
-def _export(window: QWidget, workspace: Workspace, desks: DeskSet) -> ExportDialog | None:
-    store = workspace.store
-    if store is None:
-        return None
-    splits = sorted({image.split for image in workspace.images.values() if image.split})
-    base = export_base(store.images_dir)
-    dialog = ExportDialog(store.name, base, splits, workspace.selected, window)
-    dialog.wanted.connect(desks.window.export_to)
-    workspace.project_changed.connect(dialog.reject)  # it names the project that is gone
-    return dialog

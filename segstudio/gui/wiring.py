@@ -14,6 +14,7 @@ from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.desks.pointing import Pointing
 from segstudio.gui.dialog_wiring import wire_dialogs
 from segstudio.gui.drawing_wiring import draw_in_background
+from segstudio.gui.export_wiring import wire_export
 from segstudio.gui.history_wiring import wire_history
 from segstudio.gui.main_window import MainWindow
 from segstudio.gui.operations_wiring import wire_operations
@@ -47,6 +48,7 @@ def wire(
     wire_operations(window, workspace, desks, actions)
     wire_partition(window, workspace, desks, actions)
     wire_dialogs(window, workspace, desks, actions)
+    wire_export(window, workspace, desks)
 
 
 def _wire_welcome(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from segstudio.formats.contract import DeclaredOption, ExportOptions, declared_options
 from segstudio.formats.registry import EXPORT_FORMATS, export_format
@@ -34,10 +35,15 @@ from segstudio.gui.dialogs.fields import (
     text_field,
     whole_field,
 )
+from segstudio.gui.dialogs.losses import LossesPanel
 from segstudio.gui.theme import SPACING
 
 OBJECTS = "objects"  # the option that names annotations; here they are the selected ones
 FIXED_ROWS = 4  # of the form: format, its description, folder, what is wrong with it
+FORM_WIDTH, LOSSES_WIDTH = 460, 420  # px, at least
+LOOK_MS = 250  # options that change one after the other are looked at once
+
+T = TypeVar("T")
 
 
 class ExportDialog(QDialog):
@@ -48,6 +54,7 @@ class ExportDialog(QDialog):
     """
 
     wanted = Signal(str, object, object)  # format key, Path of the target, options record
+    losses_wanted = Signal(str, object)  # format key, options record: what would be lost?
 
     def __init__(
         self,
@@ -60,7 +67,6 @@ class ExportDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Export"))
-        self.setMinimumWidth(520)
         self._name, self._base = name, base
         self._splits = tuple(splits)
         self._selected = ",".join(str(number) for number in selected)
@@ -78,6 +84,10 @@ class ExportDialog(QDialog):
         self._warning = QLabel(self)
         self._warning.setWordWrap(True)
         self._warning.setProperty("role", "warning")
+        self.losses = LossesPanel(self)
+        self._look = QTimer(self)
+        self._look.setSingleShot(True)
+        self._look.setInterval(LOOK_MS)
         self._form = make_form()
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.button = self._buttons.addButton(
@@ -88,6 +98,7 @@ class ExportDialog(QDialog):
         self.format.currentIndexChanged.connect(lambda _: self._show_format())
         self.target.textChanged.connect(lambda _: self._check())
         self._browse.clicked.connect(self._ask_folder)
+        self._look.timeout.connect(self._ask_losses)
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)
         self._show_format()
@@ -102,11 +113,22 @@ class ExportDialog(QDialog):
         form.addRow("", self._description)
         form.addRow(self.tr("Folder"), line)
         form.addRow("", self._warning)
+        left = QVBoxLayout()
+        left.addLayout(form)
+        left.addStretch(1)
+        frame = QWidget()
+        frame.setMinimumWidth(FORM_WIDTH)
+        frame.setLayout(left)
+        left.setContentsMargins(0, 0, 0, 0)
+        self.losses.setMinimumWidth(LOSSES_WIDTH)
+        columns = QHBoxLayout()
+        columns.setSpacing(6 * SPACING)
+        columns.addWidget(frame, 3)
+        columns.addWidget(self.losses, 4)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*[4 * SPACING] * 4)
         layout.setSpacing(3 * SPACING)
-        layout.addLayout(form)
-        layout.addStretch(1)
+        layout.addLayout(columns, 1)
         layout.addWidget(self._buttons)
 
     # -- format and its options -----------------------------------------------------------------
@@ -129,6 +151,7 @@ class ExportDialog(QDialog):
             self._offered = str(self._base / f"{self._name}-{member.key}")
             self.target.setText(self._offered)
         self._check()
+        self.look_again()
 
     def use_format(self, key: str, *, selected: bool = False) -> None:
         """Show that format; with `selected`, for the selected annotations if there are any."""
@@ -154,6 +177,7 @@ class ExportDialog(QDialog):
             add_row(self._form, label, field, explanation)
         field.set_value(self._answers.get(row.name, row.default))
         field.listen(self._check)
+        field.listen(self.look_again)
         self.fields[row.name] = field
 
     def _field(self, row: DeclaredOption) -> Field:
@@ -176,6 +200,25 @@ class ExportDialog(QDialog):
         """The record that the fields describe."""
         answers: Mapping[str, Any] = {name: field.value() for name, field in self.fields.items()}
         return export_format(self.format_key).options(**answers)
+
+    # -- what would be lost ---------------------------------------------------------------------
+
+    def look_again(self, _: object = None) -> None:
+        """Ask in a moment what an export as it is asked for now would lose."""
+        self.losses.show_looking(None)
+        self._look.start()
+
+    def _ask_losses(self) -> None:
+        self.losses_wanted.emit(self.format_key, self.options())
+
+    def if_open(self, show: Callable[[T], None]) -> Callable[[T], None]:
+        """`show`, for answers that may come when the dialog is gone, or asks something else."""
+
+        def answer(value: T) -> None:
+            if isValid(self) and not self._look.isActive():
+                show(value)
+
+        return answer
 
     # -- target ---------------------------------------------------------------------------------
 
