@@ -72,7 +72,9 @@ class ImageMatching:
         """
         found = source.found
         image = self._beneath(source) or self._by_paths(source) or self._by_file_name(source)
-        image = image or self._by_bytes(source) or self._by_export(found.name)
+        image = image or self._by_bytes(source)
+        if image is None and len(exported := self._exported(found, flat=True)) == 1:
+            image = exported[0]
         if image is not None and not _fits(image, found):
             height, width = found.size or (0, 0)
             raise BadInputError(
@@ -96,10 +98,9 @@ class ImageMatching:
         image = next((one for one in named if one is not None), None)
         if image is None or not source.has_bytes:
             return image
-        rival = self._by_export(found.name)
-        if rival is None or rival.id == image.id or not _fits(rival, found):
-            return image
-        return rival if _sha256(source) == rival.sha256 else image
+        rivals = [one for one in self._exported(found, flat=True) if one.id != image.id]
+        same = [one for one in rivals if one.sha256 == _sha256(source)]
+        return same[0] if len(same) == 1 and image.sha256 != same[0].sha256 else image
 
     def _by_file_name(self, source: SourceImage) -> ImageRecord | None:
         found = source.found
@@ -114,20 +115,44 @@ class ImageMatching:
         same = [image for image in fitting if image.sha256 == _sha256(source)]
         if source.has_bytes and not same:
             fitting = [image for image in fitting if _same_folders(image.path, found)]
-        return _closest(same or fitting, found)
+        return self._closest(same or fitting, found)
 
     def _by_bytes(self, source: SourceImage) -> ImageRecord | None:
         if not source.has_bytes or not self._images:
             return None
         same = self._by_sha256.get(_sha256(source), [])
-        return _closest(same, source.found)
+        fitting = [image for image in same if _fits(image, source.found)]
+        return self._closest(fitting or same, source.found)
 
-    def _by_export(self, name: str) -> ImageRecord | None:
-        """The image whose export to a flat folder has this name."""
-        path = PurePosixPath(name)
-        if len(path.parts) != 1:
-            return None
-        return self._by_stem.get(safe_stem(name.removesuffix(path.suffix)))
+    def _exported(self, found: FoundImage, *, flat: bool) -> list[ImageRecord]:
+        """The images whose export has one of the source's names; `flat`: names without folders."""
+        images = {}
+        for name in (found.name, *found.also):
+            path = PurePosixPath(name)
+            if len(path.parts) == 1 or (path.parts and not flat):
+                image = self._by_stem.get(safe_stem(path.name.removesuffix(path.suffix)))
+                if image is not None and _fits(image, found):
+                    images[image.id] = image
+        return list(images.values())
+
+    def _closest(self, images: Sequence[ImageRecord], found: FoundImage) -> ImageRecord | None:
+        """The one that shares most of its path's end with the source's names, or of several the
+        one whose export is called so; None of none.
+
+        Raises BadInputError if they cannot be told apart.
+        """
+        shared = [_shared_end(image.path, found) for image in images]
+        most = max(shared, default=0)
+        best = [image for image, length in zip(images, shared, strict=True) if length == most]
+        if len(best) > 1:
+            exported = {image.id for image in self._exported(found, flat=False)}
+            best = [image for image in best if image.id in exported] or best
+        if len(best) > 1:
+            raise BadInputError(
+                f"“{shown(found.name)}” could be “{shown(best[0].path)}” or "
+                f"“{shown(best[1].path)}” of the project."
+            )
+        return best[0] if best else None
 
 
 def _grouped(
@@ -160,23 +185,6 @@ def _same_folders(path: str, found: FoundImage) -> bool:
         if length and parts[-length:] == others[-length:]:
             return True
     return False
-
-
-def _closest(images: Sequence[ImageRecord], found: FoundImage) -> ImageRecord | None:
-    """The one that shares most of its path's end with the source's names, None of none.
-
-    Raises BadInputError if that is so of several.
-    """
-    if not images:
-        return None
-    shared = [_shared_end(image.path, found) for image in images]
-    best = [image for image, length in zip(images, shared, strict=True) if length == max(shared)]
-    if len(best) > 1:
-        raise BadInputError(
-            f"“{shown(found.name)}” could be “{shown(best[0].path)}” or “{shown(best[1].path)}” "
-            "of the project."
-        )
-    return best[0]
 
 
 def _shared_end(path: str, found: FoundImage) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +10,20 @@ from sqlalchemy import Connection
 
 from segstudio.core.changes import Edit, HistoryState
 from segstudio.core.errors import BadInputError
+from segstudio.core.image import ImageRecord
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
-from segstudio.store import applying, ledger, mending, origins, runs, strokes, travel
-from segstudio.store.codec import RunRecord
+from segstudio.store import (
+    applying,
+    image_rows,
+    ledger,
+    mending,
+    origins,
+    places,
+    runs,
+    strokes,
+    travel,
+)
+from segstudio.store.codec import NewImage, RunRecord
 from segstudio.store.failures import explained
 from segstudio.store.ledger import EditState, Membership
 from segstudio.store.reversal import reversal
@@ -128,6 +139,9 @@ class ProjectEditing(ProjectWriting):
         steps: Iterable[RunStep],
         cancel: CancelToken,
         result: Callable[[], Any] = _nothing,
+        *,
+        new_images: Sequence[NewImage] = (),
+        added: Callable[[list[ImageRecord]], None] = _nothing,
     ) -> int:
         """Carry out the edits of many images as one run, all or none; returns its id.
 
@@ -136,12 +150,20 @@ class ProjectEditing(ProjectWriting):
         `parameters` and what `result` gives after the last step are JSON and kept with the run.
         Returns 0 where there are no steps: then there is no run.
 
-        Raises Cancelled, StorageError where a step does not fit, and whatever `steps` raises; then
-        nothing has changed.
+        `new_images` come with the run and stay when it is undone, as their files do; `added` gets
+        their records before the first step is made, as no reader sees them yet.
+
+        Raises Cancelled, StorageError where a step does not fit or an image is there already, and
+        whatever `steps` raises; then nothing has changed.
         """
+        for record in new_images:
+            places.file_beneath(self.images_dir, record.path)
         with self._write_lock:
             run_id, now = 0, self._moment()
             with self._long_writing() as connection:
+                with explained(self.path):
+                    arrived = image_rows.add(connection, new_images)
+                added(arrived)
                 for step in steps:
                     cancel.check()
                     with explained(self.path):

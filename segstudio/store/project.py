@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import func, insert, select
-
 from segstudio.core.image import ImageRecord
-from segstudio.store import codec, meta_values, opening, places, runs
+from segstudio.store import codec, image_rows, meta_values, opening, places, runs
 from segstudio.store.codec import NewImage, RunRecord
 from segstudio.store.editing import ProjectEditing
 from segstudio.store.runs import RunStep, TakenBack
-from segstudio.store.schema import image
 
 __all__ = ["NewImage", "ProjectStore", "RunRecord", "RunStep", "TakenBack"]
 
@@ -64,14 +60,7 @@ class ProjectStore(ProjectEditing):
         if not records:
             return []
         with self._writing() as connection:
-            first = (connection.scalar(select(func.max(image.c.id))) or 0) + 1
-            now = time.time()
-            rows = [
-                {"id": first + index, **codec.new_image_row(record), "added_at": now}
-                for index, record in enumerate(records)
-            ]
-            connection.execute(insert(image), rows)
-        return [codec.image_record(row) for row in rows]
+            return image_rows.add(connection, records)
 
     def set_images_dir(self, folder: Path) -> None:
         """Say where the images are now, after they were moved."""
