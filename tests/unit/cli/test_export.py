@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from export_check import check_coco, check_voc
 from memory_project import MemoryProject, photo_project
 
 from segstudio.cli.command_line import main
 from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import BadInputError
-from segstudio.engine.export_check import check_coco, check_voc
 from segstudio.formats.coco import CocoOptions
 from segstudio.formats.voc import VocOptions
 from segstudio.store.project import NewImage, ProjectStore

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from export_check import CheckReport, check_coco, check_voc
 from memory_project import MemoryProject, disc, photo_project
 from PIL import Image
 from pycocotools import mask as coco_masks
@@ -17,7 +18,6 @@ from segstudio.core.category import Category
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageRecord, ImageState
 from segstudio.core.mask import Mask
-from segstudio.engine.export_check import CheckReport, check_coco, check_voc
 from segstudio.engine.export_run import export
 from segstudio.formats.coco import CocoOptions
 from segstudio.formats.voc import VocOptions

@@ -27,7 +27,7 @@ from segstudio.core.project_view import ProjectView
 from segstudio.formats.coco import CocoOptions
 from segstudio.formats.naming import export_stems
 from segstudio.formats.selection import drawn_annotations, select_images
-from segstudio.formats.voc import VocOptions, xml_text
+from segstudio.formats.voc import VocOptions
 
 _Map = npt.NDArray[np.int64]
 
@@ -181,13 +181,13 @@ def _compare_voc_page(
     image: ImageRecord,
     drawn: list[Annotation],
 ) -> None:
-    root = ET.parse(page).getroot()  # noqa: S314 - a file that this program has just written
+    root = ET.parse(page).getroot()
     size = tuple(int(root.findtext(f"size/{side}", "0")) for side in ("height", "width"))
     result.expect(f"The size in {page.name}", size, image.size)
     result.expect(f"The file name in {page.name}", root.findtext("filename"), f"{page.stem}.jpg")
     items = root.findall("object")
     result.expect(f"The number of objects in {page.name}", len(items), len(drawn))
-    names = {category.id: xml_text(category.name) for category in view.categories()}
+    names = {category.id: _as_xml(category.name) for category in view.categories()}
     for number, (item, annotation) in enumerate(zip(items, drawn, strict=False), start=1):
         result.annotations += 1
         what = f"object {number} of {page.name}"
@@ -199,6 +199,16 @@ def _compare_voc_page(
         rows, columns = np.nonzero(annotation.mask.to_array())
         low, high = (columns.min(), rows.min()), (columns.max(), rows.max())
         result.expect(f"The box of {what}", box, [int(value) + 1 for value in (*low, *high)])
+
+
+def _as_xml(text: str) -> str:
+    """A name as XML 1.0 gives it back: what it cannot hold is U+FFFD."""
+    kept = (0x9, 0xA, 0xD)
+    allowed = (range(0x20, 0xD800), range(0xE000, 0xFFFE), range(0x10000, 0x110000))
+    return "".join(
+        letter if ord(letter) in kept or any(ord(letter) in part for part in allowed) else "\ufffd"
+        for letter in text
+    )
 
 
 def _painted(
