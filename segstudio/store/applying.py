@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from segstudio.core.changes import Edit
 from segstudio.core.errors import StorageError
@@ -16,6 +28,13 @@ from segstudio.store.schema import annotation, category, image
 
 # Databases limit the number of values in one statement; SQLite's old limit is 999.
 _BATCH = 500
+
+# Made once: a run carries out as many edits as there are images.
+_AMONG: BindParameter[int] = bindparam("among", expanding=True)
+_TABLES = (annotation, category, image)
+_ROWS = {table.name: select(table).where(table.c.id.in_(_AMONG)) for table in _TABLES}
+_SIZES = select(image.c.id, image.c.height, image.c.width).where(image.c.id.in_(_AMONG))
+_ADDING = {table.name: insert(table) for table in (annotation, category)}
 
 
 @dataclass(frozen=True)
@@ -92,8 +111,8 @@ def _batches(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
 def _require_unchanged(connection: Connection, change: _Change, text: str) -> None:
     stored: dict[int, Row] = {}
     for batch in _batches(sorted({*change.before, *change.after})):
-        query = select(change.table).where(change.table.c.id.in_(batch))
-        stored |= {row["id"]: dict(row) for row in connection.execute(query).mappings()}
+        rows = connection.execute(_ROWS[change.table.name], {"among": batch}).mappings()
+        stored |= {row["id"]: dict(row) for row in rows}
     faults = [row["id"] for row in change.added if row["id"] in stored]
     for number in change.removed:
         old = change.before[number]
@@ -116,8 +135,8 @@ def _require_unchanged(connection: Connection, change: _Change, text: str) -> No
 def _require_image_sizes(connection: Connection, rows: dict[int, Row]) -> None:
     sizes: dict[int, tuple[int, int]] = {}
     for batch in _batches(sorted({row["image_id"] for row in rows.values()})):
-        query = select(image.c.id, image.c.height, image.c.width).where(image.c.id.in_(batch))
-        sizes |= {number: (height, width) for number, height, width in connection.execute(query)}
+        found = connection.execute(_SIZES, {"among": batch})
+        sizes |= {number: (height, width) for number, height, width in found}
     for row in rows.values():
         size = sizes.get(row["image_id"])
         if size is None:
@@ -148,6 +167,12 @@ def _remove(connection: Connection, change: _Change) -> None:
 
 def _write(connection: Connection, change: _Change) -> None:
     for number, new in change.columns_changed():
-        connection.execute(update(change.table).where(change.table.c.id == number).values(**new))
+        connection.execute(_changing(change.table, tuple(sorted(new))), {"which": number, **new})
     if added := change.added:
-        connection.execute(insert(change.table), added)
+        connection.execute(_ADDING[change.table.name], added)
+
+
+@cache
+def _changing(table: Table, names: tuple[str, ...]) -> Update:
+    values: dict[str, BindParameter[Any]] = {name: bindparam(name) for name in names}
+    return update(table).where(table.c.id == bindparam("which")).values(values)

@@ -19,6 +19,7 @@ from segstudio.core.origin import Origin, OriginKind
 from segstudio.core.prompt import Prompt
 
 Row = dict[str, Any]
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 T = TypeVar("T")
 
 
@@ -50,7 +51,7 @@ class RunRecord:
 def to_json(value: object) -> str:
     """Compact JSON. Raises StorageError for what JSON cannot hold (objects, NaN)."""
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _ENCODER.encode(value)
     except (TypeError, ValueError) as error:
         raise StorageError(f"A value cannot be stored in the project: {error}.") from error
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from segstudio.core.changes import Edit, HistoryLine, HistoryStep
 from segstudio.store import codec
@@ -22,6 +32,27 @@ class EditState(StrEnum):
     DROPPED = "dropped"
 
 
+# Made once: a run appends as many edits as there are images.
+_OF = edits.c.image_id.is_not_distinct_from(bindparam("of"))
+_BY_WHOM: dict[str, BindParameter[Any]] = {
+    "state_user": bindparam("by"),
+    "state_at": bindparam("at"),
+}
+_DROP = (
+    update(edits)
+    .where(_OF, edits.c.state == EditState.UNDONE)
+    .values(state=EditState.DROPPED, **_BY_WHOM)
+)
+_LAST = select(func.max(edits.c.sequence)).where(_OF)
+_ADD = insert(edits)
+_STORED = select(edits).where(edits.c.id == bindparam("which"))
+_MARK = (
+    update(edits)
+    .where(edits.c.id == bindparam("which"))
+    .values(state=bindparam("becomes"), **_BY_WHOM)
+)
+
+
 @dataclass(frozen=True)
 class Membership:
     """The run that an edit belongs to, and the edit of another run that it takes back, if any."""
@@ -35,27 +66,22 @@ def append(
 ) -> int:
     """Put a new edit at the end of its image's history, drop what was undone; returns its id."""
     image_id = edit.image_id or None
-    mine = edits.c.image_id == image_id
-    connection.execute(
-        update(edits)
-        .where(mine, edits.c.state == EditState.UNDONE)
-        .values(state=EditState.DROPPED, state_user=user_name(), state_at=now)
-    )
-    last = connection.scalar(select(func.max(edits.c.sequence)).where(mine))
-    added = connection.execute(
-        insert(edits).values(
-            image_id=image_id,
-            sequence=(last or 0) + 1,
-            text=edit.text,
-            before=codec.records_json(edit.before),
-            after=codec.records_json(edit.after),
-            user=user_name(),
-            made_at=now,
-            state=EditState.DONE,
-            run_id=None if membership is None else membership.run_id,
-            takes_back=None if membership is None else membership.takes_back,
-        )
-    )
+    user = user_name()
+    connection.execute(_DROP, {"of": image_id, "by": user, "at": now})
+    last = connection.scalar(_LAST, {"of": image_id})
+    values = {
+        "image_id": image_id,
+        "sequence": (last or 0) + 1,
+        "text": edit.text,
+        "before": codec.records_json(edit.before),
+        "after": codec.records_json(edit.after),
+        "user": user,
+        "made_at": now,
+        "state": EditState.DONE,
+        "run_id": None if membership is None else membership.run_id,
+        "takes_back": None if membership is None else membership.takes_back,
+    }
+    added = connection.execute(_ADD, values)
     key = added.inserted_primary_key
     assert key is not None, "one row was added"
     return int(key[0])
@@ -95,14 +121,14 @@ def next_redo(connection: Connection, image_id: int) -> NextEdit | None:
 
 def stored(connection: Connection, number: int) -> Edit:
     """The edit of that id, as it was made."""
-    row = connection.execute(select(edits).where(edits.c.id == number)).mappings().one()
+    row = connection.execute(_STORED, {"which": number}).mappings().one()
     return codec.read(codec.edit_record, row, "edit")
 
 
 def mark(connection: Connection, number: int, state: EditState, now: float) -> None:
     """Note that an edit is now done or undone, and by whom."""
-    query = update(edits).where(edits.c.id == number)
-    connection.execute(query.values(state=state, state_user=user_name(), state_at=now))
+    values = {"which": number, "becomes": state, "by": user_name(), "at": now}
+    connection.execute(_MARK, values)
 
 
 def line(connection: Connection, image_id: int, after: int) -> HistoryLine:

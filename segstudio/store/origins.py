@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from segstudio.core.origin import Origin, OriginKind
 from segstudio.store import codec
@@ -16,6 +16,27 @@ OriginOf = tuple[OriginKind, int]
 
 _BATCH = 500
 
+# Made once: an import and an export ask for every image.
+_ADD = insert(origin)
+_ending = edit.alias()
+_TAKEN_BACK = (
+    select(_ending.c.id)
+    .where(_ending.c.takes_back == origin.c.edit_id, _ending.c.state == EditState.DONE)
+    .exists()
+)
+_OF_ANNOTATIONS = (
+    select(origin)
+    .select_from(origin.join(edit, origin.c.edit_id == edit.c.id))
+    .where(
+        origin.c.kind == bindparam("kind"),
+        origin.c.row_id.in_(bindparam("among", expanding=True)),
+        origin.c.format == bindparam("format"),
+        edit.c.state == EditState.DONE,
+    )
+    .order_by(origin.c.id)
+)
+_OF_OTHERS = _OF_ANNOTATIONS.where(~_TAKEN_BACK)
+
 
 def add(connection: Connection, edit_id: int, origins: Mapping[OriginOf, Origin]) -> None:
     """Keep what these records were in the source that this edit brings them from."""
@@ -24,7 +45,7 @@ def add(connection: Connection, edit_id: int, origins: Mapping[OriginOf, Origin]
             {"edit_id": edit_id, **codec.origin_row(kind, number, record)}
             for (kind, number), record in origins.items()
         ]
-        connection.execute(insert(origin), rows)
+        connection.execute(_ADD, rows)
 
 
 def of(
@@ -36,25 +57,11 @@ def of(
     what was taken back.
     """
     wanted, found = sorted(ids), {}
-    ending = edit.alias()
-    over = select(ending.c.id).where(
-        ending.c.takes_back == origin.c.edit_id, ending.c.state == EditState.DONE
-    )
-    joined = origin.join(edit, origin.c.edit_id == edit.c.id)
-    counts: tuple[ColumnElement[bool], ...] = (edit.c.state == EditState.DONE,)
-    if kind is not OriginKind.ANNOTATION:  # one that is there was kept when others were taken back
-        counts = (*counts, ~over.exists())
+    # An annotation that is there was kept when others of its import were taken back.
+    query = _OF_ANNOTATIONS if kind is OriginKind.ANNOTATION else _OF_OTHERS
     for start in range(0, len(wanted), _BATCH):
-        query = (
-            select(origin)
-            .select_from(joined)
-            .where(
-                origin.c.kind == kind,
-                origin.c.row_id.in_(wanted[start : start + _BATCH]),
-                origin.c.format == format_key,
-                *counts,
-            )
-        )
-        for row in connection.execute(query.order_by(origin.c.id)).mappings():
+        among = wanted[start : start + _BATCH]
+        values = {"kind": str(kind), "format": format_key, "among": among}
+        for row in connection.execute(query, values).mappings():
             found[int(row["row_id"])] = codec.read(codec.origin_record, row, "origin")
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy import Connection, Engine, Select, bindparam, func, select
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
@@ -23,6 +23,12 @@ from segstudio.store.opening import OpenFile, copy_file
 from segstudio.store.schema import annotation, category, edit, image, run
 
 T = TypeVar("T")
+
+_ON_IMAGE = (
+    select(annotation)
+    .where(annotation.c.image_id == bindparam("of"))
+    .order_by(annotation.c.z_order, annotation.c.id)
+)
 
 
 class ProjectReading:
@@ -107,9 +113,9 @@ class ProjectReading:
 
     def annotations(self, image_id: int) -> list[Annotation]:
         """The annotations of an image by depth, the furthest first (then by id)."""
-        query = select(annotation).where(annotation.c.image_id == image_id)
-        query = query.order_by(annotation.c.z_order, annotation.c.id)
-        return self._all(query, codec.annotation_record, "annotation")
+        with self._reading() as connection:
+            rows = connection.execute(_ON_IMAGE, {"of": image_id}).mappings().all()
+        return [codec.read(codec.annotation_record, row, "annotation") for row in rows]
 
     def all_annotations(self) -> Iterator[Annotation]:
         """The annotations of every image, image by image, each read when it is its turn."""
