@@ -172,7 +172,9 @@ def _report_text(done: ImportReport) -> str:
         + (f" (run {done.run_id})." if done.run_id else ": nothing was new.")
     ]
     if done.new_categories:
-        lines.append(f"New categories: {', '.join(done.new_categories)}.")
+        names, more = done.new_categories[:MOST_SAID], len(done.new_categories) - MOST_SAID
+        rest = f" and {more} more" if more > 0 else ""
+        lines.append(f"New categories: {', '.join(names)}{rest}.")
     if done.already_there:
         lines.append(f"Already there: {done.already_there} annotations.")
     if done.left_out:

@@ -139,6 +139,7 @@ class _Importing:
         self._report = report
         self._cancel = cancel
         self._now = time.time()
+        self._used: set[int] = set()  # images that have annotations
 
     def result(self) -> dict[str, int]:
         """What is kept with the run."""
@@ -157,6 +158,8 @@ class _Importing:
         An image of which only the origin is new gets no step that a person would have to undo: its
         origin goes with the step before.
         """
+        counts = self._store.annotation_counts()
+        self._used = {number for number, count in counts.items() if count}
         waiting = self._of_project()
         for image, record, known in self._images():
             step, origins = self._of_image(image, record, known)
@@ -245,7 +248,8 @@ class _Importing:
         everything = self._plan.spool.annotations(number)
         ids = self._places.ids
         taken = [each for each in everything if each.category in ids]
-        existing = self._store.annotations(record.id) if taken else []
+        known = record.id in self._used and bool(taken)
+        existing = self._store.annotations(record.id) if known else []
         origins = self._store.origins(
             OriginKind.ANNOTATION, [row.id for row in existing], self._plan.format_key
         )
