@@ -140,7 +140,7 @@ def mask_of(entry: AnnotationEntry) -> Mask | MaskMaker:
         return Mask.from_coco((height, width), entry.segmentation.counts)
     if entry.segmentation:
         parts = entry.segmentation
-        _check_parts(parts)
+        check_parts(parts)
         return lambda size: _drawn(parts, size)
     box = box_of(entry.bbox)
     if box is None:
@@ -148,7 +148,7 @@ def mask_of(entry: AnnotationEntry) -> Mask | MaskMaker:
     return lambda size: box_mask(box.x0, box.y0, box.x1, box.y1, size)
 
 
-def _check_parts(parts: Sequence[Sequence[float]]) -> None:
+def check_parts(parts: Sequence[Sequence[float]]) -> None:
     """What pycocotools would take for something else, or would not survive."""
     total = 0.0
     for part in parts:

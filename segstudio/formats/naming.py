@@ -22,7 +22,7 @@ def export_stems(images: Iterable[ImageRecord]) -> dict[int, str]:
     Ask for all images of a project at once: where two would get the same stem (also when only
     case or Unicode form differ, as some file systems fold them), the later one gets "_2", "_3" ...
     """
-    return _unique(
+    return unique_stems(
         (image.id, safe_stem(image.path.removesuffix(PurePosixPath(image.path).suffix)))
         for image in images
     )
@@ -30,10 +30,11 @@ def export_stems(images: Iterable[ImageRecord]) -> dict[int, str]:
 
 def category_stems(categories: Iterable[Category]) -> dict[int, str]:
     """A folder name for each category id: its name made safe, and unique as `export_stems`."""
-    return _unique((category.id, safe_stem(category.name)) for category in categories)
+    return unique_stems((category.id, safe_stem(category.name)) for category in categories)
 
 
-def _unique(stems: Iterable[tuple[int, str]]) -> dict[int, str]:
+def unique_stems(stems: Iterable[tuple[int, str]]) -> dict[int, str]:
+    """The wanted stem for each id; see `export_stems` for two that want the same."""
     taken: set[str] = set()
     result = {}
     for number, wanted in stems:
