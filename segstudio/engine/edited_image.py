@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -148,6 +149,25 @@ class EditedImage:
     def history_line(self, after: int = 0) -> HistoryLine:
         """The steps past the sequence `after` and where one stands, read from the project file."""
         return self._store.history_line(self.image.id, after)
+
+    # -- changes from elsewhere -----------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Read the image anew, after a run changed the project."""
+        with self._lock:
+            self.snapshot = Snapshot.read(self._store, self.image.id).keeping(self.snapshot)
+
+    @contextmanager
+    def changed_elsewhere(self) -> Iterator[None]:
+        """Let edits of this image wait while a run changes the project, then read it anew.
+
+        Without, an edit asked for meanwhile would be made of what was there before the run.
+        """
+        with self._lock:
+            try:
+                yield
+            finally:
+                self.refresh()
 
     # -- inside, with the lock held ---------------------------------------------------------------
 

@@ -54,6 +54,8 @@ ACTIONS: tuple[ActionRow, ...] = (
     _row("file.saved", _text("When was it saved?"), "project.tell_saved", "Ctrl+S", menu=_FILE,
          icon="save"),
     _row("file.save_copy", _text("Save a copy…"), "project.save_copy", "Ctrl+Shift+S", menu=_FILE),
+    _row("file.import", _text("Import…"), "importing.ask", "Ctrl+I", menu=_FILE, icon="import"),
+    _row("file.take_back", _text("Take back import"), "importing.take_back", menu=_FILE),
     _row("file.export", _text("Export…"), "exporting.ask", "Ctrl+E", menu=_FILE, icon="export",
          toolbar=True),
     _row("file.cut_outs", _text("Save cut-outs…"), "exporting.ask_cut_outs", "Ctrl+Shift+E",

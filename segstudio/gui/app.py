@@ -36,6 +36,7 @@ from segstudio.gui.desks.everything import EverythingDesk
 from segstudio.gui.desks.exporting import ExportDesk
 from segstudio.gui.desks.history import HistoryDesk
 from segstudio.gui.desks.hover import HoverDesk
+from segstudio.gui.desks.importing import ImportDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.jump import JumpDesk
 from segstudio.gui.desks.locks import LockDesk
@@ -137,6 +138,7 @@ class Studio(QObject):
             brush=BrushDesk(self.workspace, tools, self.canvas, superpixels),
             superpixels=superpixels,
             view=view,
+            importing=ImportDesk(self.workspace, project),
             exporting=ExportDesk(self.workspace),
             jump=JumpDesk(self.workspace, project),
             window=WindowDesk(self.workspace, self.window),

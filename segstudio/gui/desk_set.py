@@ -10,6 +10,7 @@ from segstudio.gui.desks.everything import EverythingDesk
 from segstudio.gui.desks.exporting import ExportDesk
 from segstudio.gui.desks.history import HistoryDesk
 from segstudio.gui.desks.hover import HoverDesk
+from segstudio.gui.desks.importing import ImportDesk
 from segstudio.gui.desks.in_view import InViewDesk
 from segstudio.gui.desks.jump import JumpDesk
 from segstudio.gui.desks.locks import LockDesk
@@ -53,6 +54,7 @@ class DeskSet:
     brush: BrushDesk
     superpixels: SuperpixelDesk
     view: ViewDesk
+    importing: ImportDesk
     exporting: ExportDesk
     jump: JumpDesk
     window: WindowDesk

@@ -177,7 +177,7 @@ class MainWindow(QMainWindow):
         path = dropped_path(event)
         if path is not None and self._desks is not None:
             event.acceptProposedAction()
-            self._desks.project.open(path)
+            self._desks.importing.take_drop(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.may_close():

@@ -16,6 +16,7 @@ from segstudio.gui.dialog_wiring import wire_dialogs
 from segstudio.gui.drawing_wiring import draw_in_background
 from segstudio.gui.export_wiring import wire_export
 from segstudio.gui.history_wiring import wire_history
+from segstudio.gui.import_wiring import wire_import
 from segstudio.gui.main_window import MainWindow
 from segstudio.gui.operations_wiring import wire_operations
 from segstudio.gui.painting_wiring import wire_painting
@@ -49,6 +50,7 @@ def wire(
     wire_partition(window, workspace, desks, actions)
     wire_dialogs(window, workspace, desks, actions)
     wire_export(window, workspace, desks)
+    wire_import(window, workspace, desks)
 
 
 def _wire_welcome(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:
@@ -79,7 +81,13 @@ def _wire_gallery(window: MainWindow, workspace: Workspace, desks: DeskSet) -> N
         if image is not None:
             gallery.update_image(image, workspace.image_counts[edit.image_id])
 
+    def renew() -> None:
+        images, counts = list(workspace.images.values()), dict(workspace.image_counts)
+        gallery.model.renew_images(images, counts)
+        gallery.set_current(project.wanted_image)
+
     workspace.project_changed.connect(fill)
+    workspace.renewed.connect(renew)
     workspace.edited.connect(follow)
     project.opening.connect(gallery.set_current)
     gallery.image_chosen.connect(project.open_image)
@@ -203,6 +211,7 @@ def _wire_status(window: MainWindow, workspace: Workspace, prompts: PromptSessio
         lambda view: status.set_zoom(view.scale if view.image_size != (0, 0) else None)
     )
     workspace.told.connect(status.tell)
+    workspace.offered.connect(status.offer)
     workspace.saved.connect(status.set_saved)
     prompts.on_neighbours = status.set_neighbours
 
@@ -221,7 +230,8 @@ def _wire_actions(workspace: Workspace, desks: DeskSet, actions: ActionSet) -> N
 
     def follow_project() -> None:
         paging = ("image.next", "image.previous")
-        for name in ("file.export", "file.cut_outs", "file.save_copy", *paging):
+        files = ("file.import", "file.take_back", "file.export", "file.cut_outs", "file.save_copy")
+        for name in (*files, *paging):
             actions.actions[name].setEnabled(workspace.store is not None)
 
     def follow_selection() -> None:

@@ -34,11 +34,13 @@ class Workspace(QObject):
     project_changed = Signal()
     image_changed = Signal()
     edited = Signal(object)  # Edit that was applied to the open project
+    renewed = Signal()  # images, categories and annotations were read anew after a run
     categories_changed = Signal()
     selection_changed = Signal()
     category_chosen = Signal()
     saved = Signal(float)  # seconds since 1970
     told = Signal(str, str)  # a sentence for the status bar, and its details
+    offered = Signal(str, object)  # what can be done about what was told, and the call that does it
 
     def __init__(self, runner: JobRunner, settings: Settings) -> None:
         super().__init__()
@@ -62,16 +64,52 @@ class Workspace(QObject):
         old, self.store = self.store, opened.store if opened else None
         if old is not None and old is not self.store:
             self.runner.submit(Lane.STORE, self.tr("closing"), lambda _c, _p: old.close())
-        contents = contents or ProjectContents((), (), {}, {})
-        self.images = {image.id: image for image in contents.images}
-        self.image_counts = Counter(contents.image_counts)
-        self.categories = {category.id: category for category in contents.categories}
-        self.category_counts = Counter(contents.category_counts)
+        self._take(contents or ProjectContents((), (), {}, {}))
         first = next(iter(self.categories), None)
         self.category_id, self.last_category_id = first, None
         self.set_image(None, None, None)
         self.project_changed.emit()
         self.categories_changed.emit()
+
+    def _take(self, contents: ProjectContents) -> None:
+        self.images = {image.id: image for image in contents.images}
+        self.image_counts = Counter(contents.image_counts)
+        self.categories = {category.id: category for category in contents.categories}
+        self.category_counts = Counter(contents.category_counts)
+
+    def renew(self) -> None:
+        """Show what a run made of the project: any of its images and categories may be others."""
+        store, session = self.store, self.session
+        if store is None:
+            return
+
+        def work(_: CancelToken, __: ProgressSink) -> ProjectContents:
+            if session is not None:
+                session.refresh()
+                measure(session.annotations)
+            return ProjectContents.of(store)
+
+        def done(contents: ProjectContents) -> None:
+            if store is not self.store:
+                return
+            self._take(contents)
+            if self.category_id not in self.categories:
+                self.category_id = next(iter(self.categories), None)
+            self.select(self.selected)
+            self.categories_changed.emit()
+            self.category_chosen.emit()
+            self.renewed.emit()
+            if session is not None and session is self.session:
+                self.edited.emit(Edit("", session.image.id, Records(), Records()))
+
+        self.runner.submit(
+            Lane.STORE,
+            self.tr("reading the project"),
+            work,
+            on_done=done,
+            on_error=self.tell_error,
+            key="renew",
+        )
 
     def set_image(
         self,
@@ -194,6 +232,8 @@ class Workspace(QObject):
         self._apply_categories(before, after)
         self.edited.emit(edit)
         self.saved.emit(time.time())
+        if edit.run_id:  # other images changed along with this one
+            self.renew()
 
     def _apply_categories(self, before: Records, after: Records) -> None:
         if not (before.categories or after.categories):
@@ -211,6 +251,10 @@ class Workspace(QObject):
 
     def tell(self, sentence: str, details: str = "") -> None:
         self.told.emit(sentence, details)
+
+    def offer(self, label: str, call: Callable[[], None]) -> None:
+        """What can be done about what was just told; it goes with the next sentence."""
+        self.offered.emit(label, call)
 
     def tell_error(self, error: Exception) -> None:
         """Errors appear as one sentence, never as a box in the way."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -26,16 +26,13 @@ from segstudio.formats.contract import DeclaredOption, ExportOptions, declared_o
 from segstudio.formats.registry import EXPORT_FORMATS, export_format
 from segstudio.gui.dialogs.fields import (
     Field,
-    add_row,
-    check_field,
     choice_field,
     dim_label,
     fit_height,
     make_form,
-    text_field,
-    whole_field,
 )
 from segstudio.gui.dialogs.losses import LossesPanel
+from segstudio.gui.dialogs.option_fields import add_option, format_text, option_field
 from segstudio.gui.theme import SPACING
 
 OBJECTS = "objects"  # the option that names annotations; here they are the selected ones
@@ -75,7 +72,7 @@ class ExportDialog(QDialog):
         self.fields: dict[str, Field] = {}
         self.format = QComboBox(self)
         for member in EXPORT_FORMATS:
-            self.format.addItem(_translated(member.title), member.key)
+            self.format.addItem(format_text(member.title), member.key)
         self._description = dim_label("")
         self.target = QLineEdit(self)
         self.target.setPlaceholderText(self.tr("Folder that the export makes"))
@@ -140,7 +137,7 @@ class ExportDialog(QDialog):
     def _show_format(self) -> None:
         self._answers.update({name: field.value() for name, field in self.fields.items()})
         member = export_format(self.format_key)
-        self._description.setText(_translated(member.description))
+        self._description.setText(format_text(member.description))
         self.fields.clear()
         while self._form.rowCount() > FIXED_ROWS:
             self._form.removeRow(FIXED_ROWS)
@@ -166,15 +163,11 @@ class ExportDialog(QDialog):
         return {"split": bool(self._splits), OBJECTS: bool(self._selected)}.get(row.name, True)
 
     def _add_option(self, row: DeclaredOption) -> None:
-        label, explanation = _translated(row.label), _translated(row.help)
+        explanation = format_text(row.help)
         if row.name == OBJECTS:  # nobody names numbers here
             explanation = self.tr("All of the project, or what was selected on the open image.")
-        if row.kind is bool:
-            field = check_field(label)
-            add_row(self._form, "", field, explanation)
-        else:
-            field = self._field(row)
-            add_row(self._form, label, field, explanation)
+        field = self._field(row)
+        add_option(self._form, row, field, explanation)
         field.set_value(self._answers.get(row.name, row.default))
         field.listen(self._check)
         field.listen(self.look_again)
@@ -189,12 +182,7 @@ class ExportDialog(QDialog):
             several = self.tr("The {} selected ones").format(count)
             shown = self.tr("The selected one") if count == 1 else several
             return choice_field([("", self.tr("All"), ""), (self._selected, shown, "")])
-        if row.kind is int:
-            unbounded = row.minimum == row.maximum == 0
-            return whole_field(row.minimum, None if unbounded else row.maximum)
-        if row.choices:
-            return choice_field([(choice, _translated(choice), "") for choice in row.choices])
-        return text_field()
+        return option_field(row)
 
     def options(self) -> ExportOptions:
         """The record that the fields describe."""
@@ -286,7 +274,3 @@ def export_base(images_dir: Path) -> Path:
     """The folder to offer exports in: beside the images, or at home where that is read-only."""
     beside = images_dir.parent
     return beside if os.access(beside, os.W_OK) else Path.home()
-
-
-def _translated(text: str) -> str:
-    return QCoreApplication.translate("Formats", text) if text else ""

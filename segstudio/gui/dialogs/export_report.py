@@ -10,7 +10,13 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPushButton, QV
 
 from segstudio.formats.contract import ExportReport, Proof
 from segstudio.gui.dialogs.fields import dim_label
-from segstudio.gui.dialogs.losses import difference_rows, loss_headings, loss_rows, skipped_rows
+from segstudio.gui.dialogs.losses import (
+    always_text,
+    difference_rows,
+    loss_headings,
+    loss_rows,
+    skipped_rows,
+)
 from segstudio.gui.dialogs.report_table import Finding, ReportTable
 from segstudio.gui.theme import SPACING
 
@@ -50,7 +56,9 @@ class ExportReportDialog(QDialog):
         self.table.show_rows(rows, _total(report))
         self.table.setVisible(bool(rows))
         always = report.losses.always if report.losses else ()
-        self.notes = dim_label("\n".join([*always, *report.notes]))
+        self.notes = dim_label(
+            "\n".join(part for part in (always_text(always), *report.notes) if part)
+        )
         self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.notes.setVisible(bool(always or report.notes))
         self._lay_out(bool(rows))
@@ -67,7 +75,7 @@ class ExportReportDialog(QDialog):
             return ""
         if proof.equal:
             return self.tr(
-                "Read back and compared: all {:,} annotations on {:,} images are as they should be."
+                "Read back and compared: all {:,} annotations on {:,} images are as announced."
             ).format(proof.annotations, proof.images)
         return self.tr(
             "Read back and compared: {:,} differences among {:,} annotations on {:,} images. "

@@ -35,6 +35,7 @@ _KINDS = {
     LossKind.SIZE: _text("Another size"),
 }
 LEFT_OUT, DIFFERENT = _text("Left out"), _text("Different")
+NEVER = _text("This format never holds:")
 
 
 def kind_name(kind: LossKind) -> str:
@@ -73,6 +74,12 @@ def difference_rows(differences: Iterable[Difference]) -> list[Finding]:
         Finding((different, item.path, 0, item.text), item.path, item.annotation_id)
         for item in differences
     ]
+
+
+def always_text(always: Iterable[str]) -> str:
+    """What a format holds of no annotation, a line each below a line that says so; or nothing."""
+    lines = list(always)
+    return "\n".join([_translated(NEVER), *lines]) if lines else ""
 
 
 class LossesPanel(QWidget):
@@ -130,7 +137,7 @@ class LossesPanel(QWidget):
         self._say(said, "warning" if losses.total else "")
         self.table.show_rows(rows, losses.total + left_out)
         self.table.setVisible(bool(rows))
-        self.always.setText("\n".join(losses.always))
+        self.always.setText(always_text(losses.always))
         self.always.setVisible(bool(losses.always))
 
     def show_trouble(self, sentence: str) -> None:

@@ -93,8 +93,12 @@ class FindingModel(QAbstractTableModel):
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = _ROLE.DisplayRole
     ) -> object:
-        if orientation is Qt.Orientation.Horizontal and role == _ROLE.DisplayRole:
+        if orientation is not Qt.Orientation.Horizontal:
+            return None
+        if role == _ROLE.DisplayRole:
             return self._headings[section]
+        if role == _ROLE.TextAlignmentRole and self._all:
+            return _alignment(self._all[0].cells[section])
         return None
 
     def data(self, index: Index, role: int = _ROLE.DisplayRole) -> object:
@@ -103,8 +107,8 @@ class FindingModel(QAbstractTableModel):
             return f"{cell:,}" if isinstance(cell, int) else cell
         if role == _ROLE.ToolTipRole and isinstance(cell, str):
             return cell or None
-        if role == _ROLE.TextAlignmentRole and isinstance(cell, int):
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        if role == _ROLE.TextAlignmentRole:
+            return _alignment(cell)
         return None
 
     def as_text(self, rows: Sequence[int]) -> str:
@@ -180,8 +184,8 @@ class ReportTable(QWidget):
 
     def _count(self) -> None:
         rows = len(self.model.rows)
-        whole = self.tr("{:,} rows").format(rows)
-        part = self.tr("{:,} of {:,}").format(rows, self._total)
+        whole = self.tr("Rows: {:,}").format(rows)
+        part = self.tr("Rows: {:,} of {:,}").format(rows, self._total)
         self.shown.setText(whole if rows == self._total else part)
 
     def _open(self, row: int) -> None:
@@ -221,6 +225,11 @@ def _holds(row: Finding, words: tuple[str, ...]) -> bool:
         return True
     text = " ".join(map(str, row.cells)).casefold()
     return all(word in text for word in words)
+
+
+def _alignment(cell: Cell) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if isinstance(cell, int) else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
 
 
 def _rank(cell: Cell) -> tuple[int, str]:

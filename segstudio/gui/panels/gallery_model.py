@@ -79,6 +79,14 @@ class GalleryModel(QAbstractListModel):
         self._labelled = sum(record.state in DONE for record in records)
         self._refill([_Row(record, counts.get(record.id, 0)) for record in records])
 
+    def renew_images(self, records: Sequence[ImageRecord], counts: Mapping[int, int]) -> None:
+        """Show these of the same project; what is known of their embeddings stays."""
+        ready = {row.record.id for row in self._rows if row.ready}
+        self._labelled = sum(record.state in DONE for record in records)
+        self._refill(
+            [_Row(record, counts.get(record.id, 0), record.id in ready) for record in records]
+        )
+
     def set_filter(self, wanted: Filter) -> None:
         self._filter = wanted
         self.beginResetModel()

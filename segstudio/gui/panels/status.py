@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QDateTime, QSize, Qt, QTimer
@@ -69,6 +70,10 @@ class StatusStrip(QWidget):
         self.details = QToolButton()
         self.details.setText(self.tr("Details"))
         self.details.clicked.connect(self._show_details)
+        self.offer_button = QToolButton()
+        self.offer_button.setText(self.tr("Undo"))
+        self.offer_button.clicked.connect(self._take_offer)
+        self._offer: Callable[[], None] | None = None
         self.job_text = ElidedLabel()
         self.job_bar = QProgressBar()
         self.job_cancel = QToolButton()
@@ -108,6 +113,7 @@ class StatusStrip(QWidget):
                 label.setMinimumWidth(label.fontMetrics().horizontalAdvance(sample))
             layout.addWidget(label)
         layout.addWidget(self.message, 3)
+        layout.addWidget(self.offer_button)
         layout.addWidget(self.details)
         layout.addWidget(self.job_text, 1)
         self.job_bar.setFixedSize(120, 8)
@@ -157,10 +163,25 @@ class StatusStrip(QWidget):
         self.message.show_text(sentence)
         self._details_text = details
         self.details.setVisible(bool(details))
+        self._offer = None
+        self.offer_button.hide()
         if sentence and not details:
             self._forget.start()
         else:
             self._forget.stop()
+
+    def offer(self, label: str, call: Callable[[], None]) -> None:
+        """A button beside the sentence, which stays until the next one."""
+        self._offer = call
+        self.offer_button.setText(label)
+        self.offer_button.show()
+        self._forget.stop()
+
+    def _take_offer(self) -> None:
+        call = self._offer
+        self.tell("")
+        if call is not None:
+            call()
 
     def _show_details(self) -> None:
         dialog = QDialog(self)
