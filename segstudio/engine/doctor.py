@@ -43,6 +43,7 @@ PACKAGES = (
     "ijson",
     "msgspec",
     "defusedxml",
+    "PyYAML",
     "psutil",
     "pycocotools",
     "requests",

@@ -102,10 +102,26 @@ class FoundAnnotation:
 
 @dataclass(frozen=True)
 class Fault:
-    """An entry that cannot be used: where it stands and why, in one sentence."""
+    """An entry that cannot be used: where it stands and why, in one sentence.
+
+    `image` is the key of the image that it is about, "" where that is not known.
+    """
 
     place: Place
     reason: str
+    image: str = ""
+
+    @classmethod
+    def of(cls, place: Place, error: Exception) -> Fault:
+        """The error as a fault: its sentence without the place that it may begin with, which counts
+        where it is of the same file and says more (a line)."""
+        text = str(error)
+        if text.startswith(f"{place}: "):
+            text = text.removeprefix(f"{place}: ")
+        elif text.startswith((f"{place.file}, ", f"{place.file}: ")):
+            entry, _, text = text.removeprefix(place.file).partition(": ")
+            place = Place(place.file, entry.removeprefix(", "))
+        return cls(place, text[:1].upper() + text[1:])
 
 
 Found = FoundDataset | FoundCategory | FoundImage | FoundAnnotation | Fault
