@@ -10,9 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
-import numpy as np
-
 from segstudio.cli.files import Source, image_sources, write_whole
 from segstudio.cli.model_arguments import add_model_arguments, embedding_cache, load_model
 from segstudio.cli.output import Output
@@ -20,11 +17,11 @@ from segstudio.cli.segment import coco_annotation
 from segstudio.config.paths import cache_dir
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
-from segstudio.core.mask import Box, Mask
 from segstudio.core.progress import CancelToken, Progress
 from segstudio.core.prompt import Candidates
 from segstudio.engine.encoding import crop_encoder, encode_image
 from segstudio.engine.model_preparing import MANY_IMAGES
+from segstudio.formats.sa1b import where_found
 from segstudio.imaging.photo import open_image
 from segstudio.models.prompt.contract import EverythingSettings, PromptModel
 
@@ -113,7 +110,6 @@ def sa1b_record(source: Source, size: tuple[int, int], found: Candidates) -> dic
     the mask that is farthest from its edge.
     """
     height, width = size
-    whole = Box(0, 0, width, height)
     return {
         "image": {
             "image_id": source.id,
@@ -124,26 +120,11 @@ def sa1b_record(source: Source, size: tuple[int, int], found: Candidates) -> dic
         "annotations": [
             {
                 **coco_annotation(item, number, source.id),
-                "crop_box": [float(value) for value in (item.crop or whole).xywh],
-                "point_coords": [list(item.point or innermost_point(item.mask))],
+                **where_found(item.mask, item.crop, [item.point] if item.point else []),
             }
             for number, item in enumerate(found.items, start=1)
         ],
     }
-
-
-def innermost_point(mask: Mask) -> tuple[float, float]:
-    """(x, y), the centre of a pixel of the mask that no other pixel of it is deeper inside than.
-
-    The image's border counts as an edge. Raises ValueError for an empty mask.
-    """
-    if not mask.area:
-        raise ValueError("an empty mask has no inside")
-    crop, (x0, y0) = mask.box_crop()
-    padded = np.pad(crop.astype(np.uint8), 1)
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
-    return x0 + int(column) - 0.5, y0 + int(row) - 0.5
 
 
 def _settings(arguments: argparse.Namespace) -> EverythingSettings:

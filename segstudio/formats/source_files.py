@@ -88,7 +88,7 @@ class SourceFolder:
         try:
             return self.bytes_of(path, most).decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\\n") + 1
+            line = error.object[: error.start].count(b"\n") + 1
             raise BadInputError(
                 f"{self.place(path, f'line {line}')}: this is not UTF-8 text."
             ) from None

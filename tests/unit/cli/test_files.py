@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segstudio.cli.everything import innermost_point, sa1b_record
+from segstudio.cli.everything import sa1b_record
 from segstudio.cli.files import Source, image_sources, png_bytes, require_suffix, write_whole
 from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.mask import Box, Mask
@@ -72,20 +72,6 @@ def test_the_name_of_an_output_says_its_format() -> None:
     assert require_suffix(Path("x.PNG"), ".png", ".json") == ".png"
     with pytest.raises(BadInputError, match=r"\.png or \.json"):
         require_suffix(Path("x.jpg"), ".png", ".json")
-
-
-def test_the_innermost_point_is_inside_also_of_rings() -> None:
-    y, x = np.mgrid[:60, :80]
-    distance = np.hypot(x - 40, y - 30)
-    ring = Mask.from_array((distance < 25) & (distance > 10))
-    assert ring.contains(*innermost_point(ring))
-    radius = np.hypot(*(np.subtract(innermost_point(ring), (40.5, 30.5))))
-    assert 16 <= radius <= 19
-    whole = Mask.from_array(np.ones((5, 9)))
-    assert innermost_point(whole)[1] == 2.5
-    assert innermost_point(Mask.from_array(x + y == 0)) == (0.5, 0.5)
-    with pytest.raises(ValueError, match="no inside"):
-        innermost_point(Mask.empty((3, 3)))
 
 
 def test_an_everything_record_says_where_masks_were_found_if_the_model_does() -> None:
