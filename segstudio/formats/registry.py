@@ -8,15 +8,25 @@ from segstudio.formats.coco_reading import CocoImport
 from segstudio.formats.contract import ExportFormat
 from segstudio.formats.cut_outs import CutOutsFormat
 from segstudio.formats.import_contract import ImportFormat
+from segstudio.formats.labelme import LabelmeFormat
+from segstudio.formats.labelme_import import LabelmeImport
 from segstudio.formats.voc import VocFormat
+from segstudio.formats.yolo import YoloFormat
+from segstudio.formats.yolo_import import YoloImport
 
 EXPORT_FORMATS: tuple[ExportFormat, ...] = (
     CocoFormat(),
     VocFormat(),
+    LabelmeFormat(),
+    YoloFormat(),
     CutOutsFormat(),
 )
 
-IMPORT_FORMATS: tuple[ImportFormat, ...] = (CocoImport(),)
+IMPORT_FORMATS: tuple[ImportFormat, ...] = (
+    CocoImport(),
+    LabelmeImport(),
+    YoloImport(),
+)
 
 _BY_KEY = {member.key: member for member in EXPORT_FORMATS}
 
