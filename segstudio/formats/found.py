@@ -112,7 +112,7 @@ class Fault:
     image: str = ""
 
     @classmethod
-    def of(cls, place: Place, error: Exception) -> Fault:
+    def of(cls, place: Place, error: Exception, image: str = "") -> Fault:
         """The error as a fault: its sentence without the place that it may begin with, which counts
         where it is of the same file and says more (a line)."""
         text = str(error)
@@ -121,7 +121,7 @@ class Fault:
         elif text.startswith((f"{place.file}, ", f"{place.file}: ")):
             entry, _, text = text.removeprefix(place.file).partition(": ")
             place = Place(place.file, entry.removeprefix(", "))
-        return cls(place, text[:1].upper() + text[1:])
+        return cls(place, text[:1].upper() + text[1:], image)
 
 
 Found = FoundDataset | FoundCategory | FoundImage | FoundAnnotation | Fault

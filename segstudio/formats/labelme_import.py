@@ -125,7 +125,7 @@ def _page(folder: SourceFolder, path: Path, split: str, told: set[str]) -> Itera
         try:
             entry = _entry(raw, place)
         except BadInputError as error:
-            yield Fault.of(place, error)
+            yield Fault.of(place, error, image.key)
             continue
         group = entry.shape.group_id
         same: object = (number,) if group is None else (entry.label, group)

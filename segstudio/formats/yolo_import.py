@@ -100,7 +100,7 @@ def _page(
         yield FoundImage(name, name, place, also=(image.name,), file=file, split=split.name)
         lines = folder.text_of(labels, MOST_LABEL_BYTES).splitlines() if there else []
     except BadInputError as error:
-        yield Fault.of(folder.place(labels), error)
+        yield Fault.of(folder.place(labels), error, name)
         return
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -109,7 +109,7 @@ def _page(
         try:
             yield _annotation(line.split(), name, layout.names, place, f"{name}#{number}")
         except BadInputError as error:
-            yield Fault.of(place, error)
+            yield Fault.of(place, error, name)
 
 
 def _annotation(
