@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from segstudio.core.annotation import Annotation
@@ -99,7 +100,7 @@ def _geometry(annotation: Annotation, *, as_polygons: bool) -> dict[str, Any]:
     return {"segmentation": segmentation, "area": mask.area, "bbox": _bbox(annotation)}
 
 
-def _drawable(parts: list[list[float]]) -> bool:
+def _drawable(parts: Sequence[Sequence[float]]) -> bool:
     """Whether pycocotools could draw them; of noise on a huge image, run lengths are written."""
     try:
         check_parts(parts)
