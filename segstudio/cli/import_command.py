@@ -131,6 +131,7 @@ def _plan_data(
             "already_there": counts.already_there,
         },
         "categories": categories,
+        "renamed": [{"found": name, "image": path} for name, path in plan.renamed],
         "fault_count": counts.faults,
         "faults": [
             {"file": fault.place.file, "entry": fault.place.entry, "reason": fault.reason}

@@ -140,7 +140,8 @@ class ImportPlan:
             return
         first = self.faults[0]
         others = self.counts.faults - 1
-        more = f" There are {others} more like this." if others else ""
+        plural = "is 1 more fault" if others == 1 else f"are {others} more faults"
+        more = f" There {plural}." if others else ""
         reason = first.reason.rstrip(".")
         raise BadInputError(
             f"Nothing was imported: {first.place}: {reason}.{more} "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -167,9 +168,13 @@ def check_parts(parts: Sequence[Sequence[float]]) -> None:
 
 
 def _drawn(parts: list[list[float]], size: tuple[int, int]) -> Mask:
-    """The union of all parts, as pycocotools draws it."""
+    """The union of all parts, as pycocotools draws it; decoded when somebody reads its pixels."""
     drawn = coco_masks.merge(coco_masks.frPyObjects(parts, *size))
-    return Mask.from_coco(size, drawn["counts"])
+    area = int(coco_masks.area(drawn))
+    x, y, w, h = (int(value) for value in coco_masks.toBbox(drawn)) if area else (0, 0, 0, 0)
+    make = partial(Mask.from_coco, size, drawn["counts"])
+    box = Box(x, y, x + w, y + h)
+    return Mask.deferred(size, make, counts=drawn["counts"], area=area, box=box)
 
 
 def _text(value: object) -> str:

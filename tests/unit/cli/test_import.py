@@ -122,7 +122,7 @@ def test_faults_are_named_and_refused_unless_left_out(
 ) -> None:
     names = ("a.png", "b.png", *(f"gone{number}.png" for number in range(30)))
     source = coco(tmp_path / "source", images=names, hurt=1)
-    with pytest.raises(BadInputError, match="There are 30 more like this"):
+    with pytest.raises(BadInputError, match="There are 30 more faults"):
         main(["import", "coco", str(source), str(project)])
     said = capsys.readouterr().err.splitlines()
     assert "things.json" in said[0]

@@ -272,8 +272,8 @@ def test_one_fault_stops_the_import_unless_it_is_to_be_left_out(store: ProjectSt
         with pytest.raises(BadInputError) as caught:
             carry_out(plan, store)
         assert str(caught.value) == (
-            "Nothing was imported: made.up, annotation far: Its mask leaves the image. There are "
-            "1 more like this. Mend the source, or choose to leave out what is faulty."
+            "Nothing was imported: made.up, annotation far: Its mask leaves the image. There is "
+            "1 more fault. Mend the source, or choose to leave out what is faulty."
         )
         assert state(store) == before
         done = carry_out(plan, store, leave_out_faults=True)
