@@ -5,6 +5,7 @@ What should come back is worked out here with numpy on whole arrays, by neither 
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +34,10 @@ every_way_back = pytest.mark.parametrize(
     "key", [member.key for member in IMPORT_FORMATS if member.key != "cut-outs"]
 )
 ONE_INDEX_A_PIXEL = {"voc", "coco-panoptic", "label-maps"}  # what is in front covers the rest
-quick = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-few = settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+# SEGSTUDIO_FUZZ=1000 takes as many random projects for each; the suite has seconds, not hours.
+EXAMPLES = int(os.environ.get("SEGSTUDIO_FUZZ", "0"))
+quick = settings(max_examples=EXAMPLES or 25, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=EXAMPLES or 8, suppress_health_check=[HealthCheck.too_slow])
 
 
 # Category, crowd flag and the mask's pixels: what must come back of an annotation.
