@@ -64,12 +64,12 @@ class MapFile:
 class MapLayout:
     """Finds the maps of a source. `folder` names the folder of maps, "" for the usual ones.
 
-    `any_split` takes the first folder below that of the maps for a split whatever its name.
+    `ours` says that we wrote them: then any folder below that of the maps names a split.
     """
 
     source: SourceFolder
     folder: str = ""
-    any_split: bool = False
+    ours: bool = False
     by_instance: bool = True
     _listings: dict[Path, dict[str, str]] = field(default_factory=dict)
 
@@ -130,6 +130,9 @@ class MapLayout:
             name = (inner.parent / f"{stems[0]}.png").as_posix()
         instances = cityscapes is not None and cityscapes[2].lower() == "instanceids"
         also = () if file else tuple(str(inner.parent / f"{stem}.png") for stem in stems[1:])
+        if self.ours:  # the stem alone is what our exports call the image
+            short = PurePosixPath(name)
+            also = (*also, f"{short.stem.removesuffix(PHOTO)}{short.suffix}")
         return MapFile(path, name, file, self._split(inner, top), instances, also)
 
     def _photo(self, path: Path, inner: PurePosixPath, top: str, stems: list[str]) -> Path | None:
@@ -156,11 +159,11 @@ class MapLayout:
         if len(inner.parts) < 2:
             return ""
         first = inner.parts[0]
-        if self.any_split and top == "labels":
+        if self.ours and top == "labels":
             return first
-        if self.any_split and first == NO_SPLIT:
+        if self.ours and first == NO_SPLIT:
             return ""
-        return _SPLITS.get(first, first if self.any_split else "")
+        return _SPLITS.get(first, first if self.ours else "")
 
     def _listing(self, folder: Path) -> dict[str, str]:
         """The images of a folder by stem; of twins that differ in suffix, no PNG if it can be."""

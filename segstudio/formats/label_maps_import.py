@@ -119,7 +119,7 @@ class LabelMapsImport:
         layout = MapLayout(
             folder,
             chosen.maps,
-            any_split=table is not None and table.name == TABLE,
+            ours=table is not None and table.name == TABLE,
             by_instance=chosen.objects == "auto",
         )
         maps = [item for item in layout.maps(cancel) if chosen.split in {"", item.split}]
