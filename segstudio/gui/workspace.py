@@ -164,6 +164,8 @@ class Workspace(QObject):
         then: Callable[[Edit], None] | None = None,
         otherwise: Callable[[], None] | None = None,
         failed: Callable[[], None] | None = None,
+        *,
+        visible: bool = False,
     ) -> None:
         """Make an edit on the store lane; show it when it is written, not before.
 
@@ -194,7 +196,7 @@ class Workspace(QObject):
             if failed is not None:
                 failed()
 
-        self.runner.submit(Lane.STORE, text, work, on_done=done, on_error=refused)
+        self.runner.submit(Lane.STORE, text, work, on_done=done, on_error=refused, visible=visible)
 
     def edit_image(
         self,

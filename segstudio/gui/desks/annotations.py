@@ -34,10 +34,11 @@ class AnnotationDesk(QObject):
         # Asked on the store lane, so that a step still being written counts.
         tell = self._workspace.tell
         self._workspace.edit(
-            nothing,
+            self.tr("undoing or redoing"),
             make,
             then=lambda edit: tell(said.format(edit.text)),
             otherwise=lambda: tell(nothing),
+            visible=True,  # a whole import takes its time
         )
 
     def delete(self) -> None:

@@ -144,6 +144,7 @@ class _TargetDelegate(QStyledItemDelegate):
         row = model.rows[index.row()]
         box = QComboBox(parent)
         box.setEditable(True)
+        box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         box.setAccessibleName(self.tr("What {} becomes").format(row.name))
         choices = [LEFT_OUT, *map(CategoryTarget, model.known)]
         if (new := model.meant(row.name)).name:
@@ -153,8 +154,6 @@ class _TargetDelegate(QStyledItemDelegate):
             category = model.known.get(choice.category_id)
             if category is not None:
                 box.setItemIcon(box.count() - 1, swatch(category.colour))
-        # Chosen from the list counts at once; what is typed counts with Enter or on leaving.
-        box.activated.connect(lambda _: self.commitData.emit(box))
         return box
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:

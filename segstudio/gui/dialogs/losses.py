@@ -35,7 +35,7 @@ _KINDS = {
     LossKind.SIZE: _text("Another size"),
 }
 LEFT_OUT, DIFFERENT = _text("Left out"), _text("Different")
-NEVER = _text("This format never holds:")
+NEVER = _text("Lost in any case:")
 
 
 def kind_name(kind: LossKind) -> str:
