@@ -88,7 +88,7 @@ def _meet(a: Box, b: Box) -> bool:
 
 def _between(item: HeldAnnotation, row: FoundRow) -> Iterator[str]:
     """What is different about one annotation, a sentence each."""
-    other, start = row.held, f"{_named(item)} ({row.place})"
+    other, start = row.held, _named(item, f", {row.place}")
     if other.category != item.category:
         yield f"{start} is a “{other.category}” in the files."
     if other.iscrowd != item.iscrowd:
@@ -108,10 +108,10 @@ def _between(item: HeldAnnotation, row: FoundRow) -> Iterator[str]:
         yield f"{start} has the box {box} in the files and not {wanted}."
 
 
-def _named(item: HeldAnnotation) -> str:
+def _named(item: HeldAnnotation, place: str = "") -> str:
     numbers = ", ".join(str(number) for number in item.ids[:5])
     more = "…" if len(item.ids) > 5 else ""
-    return f"Annotation {numbers}{more} (“{item.category}”)"
+    return f"Annotation {numbers}{more} (“{item.category}”{place})"
 
 
 def _corners(box: Box) -> str:

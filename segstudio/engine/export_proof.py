@@ -135,7 +135,9 @@ class _FirstReading:
         elif isinstance(piece, FoundCategory):
             self._names.categories[piece.key] = piece.name
         elif isinstance(piece, Fault):
-            self._differences.add("", f"{piece.place}: {piece.reason}")
+            item = self._names.images.get(piece.image)
+            path = item.image.path if item else ""
+            self._differences.add(path, f"{piece.place}: {piece.reason}")
 
     def _image(self, piece: FoundImage) -> None:
         item = self._names.image(piece)

@@ -83,10 +83,6 @@ def _chosen(format_key: str, options: ExportOptions | None) -> tuple[ExportForma
 def _proved(export: Export, report: ProgressSink, cancel: CancelToken) -> ExportReport:
     """Reckon, write, read back; the options say which images."""
     part = _Bar(report)
-    if not hasattr(export.member, "holding"):
-        plain = export.member.write(export.view, export.folder, export.options, report, cancel)
-        cancel.check()
-        return dataclasses.replace(plain, files=count_files(export.folder))
     announced = announce(
         export.member, export.view, export.options, part.between(0, _LOSSES), cancel
     )

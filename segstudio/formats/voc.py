@@ -57,7 +57,7 @@ class VocFormat:
     ) -> Iterator[Found]:
         """See `ExportFormat.reread`."""
         del options  # what they choose is in the files
-        return VocImport().read(folder, VocImportOptions(), report, cancel)
+        return VocImport(strict=True).read(folder, VocImportOptions(), report, cancel)
 
 
 def _own(options: ExportOptions) -> VocOptions:

@@ -29,7 +29,10 @@ _Pieces = Iterator[FoundAnnotation | Fault]
 
 @dataclass(frozen=True)
 class VocImage:
-    """What there is of one image: `key` names it, `classes` and `objects` are its maps."""
+    """What there is of one image: `key` names it, `classes` and `objects` are its maps.
+
+    `strict`: that one of them is missing, or that the two maps do not agree, is a fault.
+    """
 
     folder: SourceFolder
     key: str
@@ -38,6 +41,7 @@ class VocImage:
     classes: Path | None
     objects: Path | None
     size: tuple[int, int] | None
+    strict: bool = False
 
 
 def found_annotations(image: VocImage, table: ClassTable, *, boxes: bool) -> _Pieces:
@@ -47,8 +51,11 @@ def found_annotations(image: VocImage, table: ClassTable, *, boxes: bool) -> _Pi
     """
     for number, item in enumerate(image.page.objects, start=1):
         if image.path is not None and isinstance(item, BadInputError):
-            yield as_fault(image.folder.place(image.path, f"object {number}"), item)
+            yield Fault.of(image.folder.place(image.path, f"object {number}"), item, image.key)
     path = image.objects or image.classes
+    if image.strict and not (image.path and image.classes and image.objects):
+        text = "An XML or one of the two label maps is missing."
+        yield Fault(Place(image.key), text, image.key)
     if path is None or image.size is None:
         pieces: dict[float, FoundAnnotation] = {}
         left, numbered = list(range(len(image.page.objects))), True
@@ -56,7 +63,9 @@ def found_annotations(image: VocImage, table: ClassTable, *, boxes: bool) -> _Pi
         try:
             drawn = _Drawn(image, table, image.size)
         except BadInputError as error:
-            yield as_fault(image.folder.place(path), error)
+            places = [image.folder.place(at) for at in (path, image.classes) if at is not None]
+            said = next((at for at in places if str(error).startswith(at.file)), places[0])
+            yield Fault.of(said, error, image.key)
             return
         yield from drawn.faults
         pieces, left, numbered = drawn.pieces, drawn.left, drawn.numbered
@@ -89,6 +98,8 @@ class _Drawn:
         if image.objects is not None:
             objects = read_object_map(image.folder, image.objects, size)
             self._take_objects(image.objects, objects, classes)
+            if image.strict and classes is not None and image.classes is not None:
+                self._compare(image.classes, objects, classes)
             if classes is not None:
                 classes = np.where(objects == 0, classes, np.zeros_like(classes))
         if classes is not None and image.classes is not None:
@@ -144,14 +155,30 @@ class _Drawn:
             depth = -1 / (index + 1)
             self.pieces[depth] = _masked(self._image, name, mask, place, one)
 
+    def _compare(self, path: Path, objects: Indices, classes: Indices) -> None:
+        """Every pixel of the class map must be the class of its object, border and all."""
+        index = {name: index for index, name in self._table.names.items()}
+        expected = np.zeros(int(objects.max()) + 1, dtype=np.int64)
+        for number, piece in self.pieces.items():
+            expected[int(number)] = index.get(piece.category, -1)
+        if (border := border_of(objects)) < len(expected):
+            expected[border] = border_of(classes)
+        wrong = np.argwhere(expected[objects] != classes)
+        if len(wrong):
+            y, x = (int(value) for value in wrong[0])
+            place = self._image.folder.place(path, f"x {x}, y {y}")
+            text = f"{len(wrong)} pixels are of another class than in the object map and the XML."
+            self.faults.append(Fault(place, text, self._image.key))
+
     def _nameless(self, place: Place, number: int, kinds: Mapping[int, int]) -> Fault:
         if number in kinds:
             return self._unknown(place, kinds[number])
-        return Fault(place, "The object has no class, neither in a class map nor in an XML.")
+        text = "The object has no class, neither in a class map nor in an XML."
+        return Fault(place, text, self._image.key)
 
     def _unknown(self, place: Place, index: int) -> Fault:
         where = self._table.file or "VOC's own classes"
-        return Fault(place, f"The class index {index} has no name in {where}.")
+        return Fault(place, f"The class index {index} has no name in {where}.", self._image.key)
 
 
 def _knows(table: ClassTable, page: VocPage) -> bool:
@@ -208,12 +235,3 @@ def _exactly(mask: Mask) -> MaskMaker:
         return mask
 
     return make
-
-
-def as_fault(place: Place, error: BadInputError) -> Fault:
-    """The error of one entry, without the place where it says that itself."""
-    text = str(error)
-    for start in (f"{place}: ", f"{place} "):
-        if text.startswith(start):
-            text = text.removeprefix(start)
-    return Fault(place, text)

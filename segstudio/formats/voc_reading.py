@@ -14,11 +14,11 @@ from pathlib import Path
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.formats.contract import option
-from segstudio.formats.found import Found, FoundAnnotation, FoundCategory, FoundImage, Place
+from segstudio.formats.found import Fault, Found, FoundAnnotation, FoundCategory, FoundImage, Place
 from segstudio.formats.import_contract import ImportOptions
 from segstudio.formats.index_maps import map_header
 from segstudio.formats.source_files import SourceFolder
-from segstudio.formats.voc_annotations import VocImage, as_fault, found_annotations
+from segstudio.formats.voc_annotations import VocImage, found_annotations
 from segstudio.formats.voc_classes import ClassTable, read_class_table
 from segstudio.formats.voc_pages import VocPage, read_page
 from segstudio.formats.voc_writing import VOC, said_path
@@ -43,7 +43,10 @@ class VocImportOptions(ImportOptions):
 
 @dataclass(frozen=True)
 class VocImport:
-    """Reads a VOC folder, a VOCdevkit of several years, or a plain folder of VOC's XML files."""
+    """Reads a VOC folder, a VOCdevkit of several years, or a plain folder of VOC's XML files.
+
+    `strict`: each image must have an XML and both maps, and they must agree to the pixel.
+    """
 
     key: str = VOC
     title: str = "Pascal VOC"
@@ -52,6 +55,7 @@ class VocImport:
         "what labelme and CVAT export), or one of XML files."
     )
     options: type[VocImportOptions] = VocImportOptions
+    strict: bool = False
 
     def recognises(self, source: Path) -> bool:
         """See `ImportFormat.recognises`."""
@@ -92,7 +96,7 @@ class VocImport:
                 report(Progress(done, total, f"Reading {stem}"))
                 done += 1
                 if not own.split or part.splits.get(stem) == own.split:
-                    yield from _found_image(part, stem, known, own)
+                    yield from _found_image(part, stem, known, own, self.strict)
         report(Progress(total, total, "Read"))
 
 
@@ -192,7 +196,7 @@ def _named(name: str, place: Place, known: set[str]) -> Iterator[Found]:
 
 
 def _found_image(
-    year: _Year, stem: str, known: set[str], options: VocImportOptions
+    year: _Year, stem: str, known: set[str], options: VocImportOptions, strict: bool
 ) -> Iterator[Found]:
     """The image of that stem, its annotations, and the categories that they are the first of."""
     folder = year.folder
@@ -207,7 +211,7 @@ def _found_image(
                 size = map_header(folder, file).size
         name, image = _file_of(year, stem, page)
     except BadInputError as error:
-        yield as_fault(folder.place(path or maps[0] or maps[1] or folder.root), error)
+        yield Fault.of(folder.place(path or maps[0] or maps[1] or folder.root), error)
         return
     first = next(file for file in (path, *maps, year.images.get(stem)) if file is not None)
     key = f"{year.prefix}{stem}"
@@ -223,7 +227,7 @@ def _found_image(
         labelled=path is not None or any(maps),
         record=page.record,
     )
-    drawn = VocImage(folder, key, page, path, maps[0], maps[1], size)
+    drawn = VocImage(folder, key, page, path, maps[0], maps[1], size, strict)
     for piece in found_annotations(drawn, year.table, boxes=options.boxes):
         if isinstance(piece, FoundAnnotation):
             yield from _named(piece.category, piece.place, known)

@@ -113,7 +113,7 @@ def test_names_are_the_same_whichever_split_is_exported(
 
 
 def test_an_unknown_format_names_the_known_ones(project: MemoryProject, exports: Path) -> None:
-    with pytest.raises(BadInputError, match="coco, voc"):
+    with pytest.raises(BadInputError, match="coco, coco-panoptic, voc"):
         export("bmp", project, exports / "out")
 
 
