@@ -25,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("new", "make a project of a folder of images", "segstudio.cli.new"),
     Command("import", "bring a dataset into a project", "segstudio.cli.import_command"),
     Command("take-back", "take an import back", "segstudio.cli.take_back"),
+    Command("split", "share images out between train, val and test", "segstudio.cli.split"),
     Command("export", "write a project's annotations in a format", "segstudio.cli.export"),
     Command("embed", "fill the embedding cache", "segstudio.cli.embed"),
     Command("segment", "one mask from points and a box", "segstudio.cli.segment"),
