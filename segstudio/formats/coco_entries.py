@@ -151,19 +151,28 @@ def mask_of(entry: AnnotationEntry) -> Mask | MaskMaker:
 
 def check_parts(parts: Sequence[Sequence[float]]) -> None:
     """What pycocotools would take for something else, or would not survive."""
-    total = 0.0
+    bound = 0.0
     for part in parts:
         if len(part) % 2 or len(part) < 6:
             raise BadInputError(
                 f"segmentation: a polygon has {len(part)} coordinates; it takes three points or "
                 "more, x and y each"
             )
-        corners = np.array(part, dtype=np.float64).reshape(-1, 2)
-        if not (np.abs(corners) <= MOST_COORDINATE).all():  # true for NaN and infinity as well
+        low, high = min(part), max(part)
+        if low < -MOST_COORDINATE or high > MOST_COORDINATE:
             raise BadInputError("segmentation: a coordinate lies far outside any image")
+        bound += (high - low) * len(part) / 2
+    if not bound <= MOST_OUTLINE:  # seldom: then each step is measured
+        _check_outlines(parts)
+
+
+def _check_outlines(parts: Sequence[Sequence[float]]) -> None:
+    total = 0.0
+    for part in parts:
+        corners = np.array(part, dtype=np.float64).reshape(-1, 2)
         outline = float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())
         total += outline
-        if outline > MOST_OUTLINE or total > MOST_OUTLINES:
+        if not (outline <= MOST_OUTLINE and total <= MOST_OUTLINES):
             raise BadInputError("segmentation: a polygon's outline is longer than any could be")
 
 
