@@ -121,7 +121,11 @@ class Fault:
         elif text.startswith((f"{place.file}, ", f"{place.file}: ")):
             entry, _, text = text.removeprefix(place.file).partition(": ")
             place = Place(place.file, entry.removeprefix(", "))
-        return cls(place, text[:1].upper() + text[1:], image)
+        elif text.startswith(f"{place.file} "):
+            text = f"It {text.removeprefix(place.file).lstrip()}"
+        if not text.split(" ", 1)[0].endswith(":"):  # no path inside the entry, as "bbox[2]: ..."
+            text = text[:1].upper() + text[1:]
+        return cls(place, text, image)
 
 
 Found = FoundDataset | FoundCategory | FoundImage | FoundAnnotation | Fault
