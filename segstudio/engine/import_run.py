@@ -109,14 +109,25 @@ def carry_out(  # noqa: PLR0917 - what, into what, how
 
 @dataclass
 class _Step:
-    """What is known of a step until it is handed over: origins may still join it."""
+    """What is known of a step until it is handed over: origins may still join it.
+
+    `news`: whether one of them is of a record that had none of that format.
+    """
 
     edit: Edit
     origins: Origins = field(default_factory=dict)
+    news: bool = False
 
     @property
-    def empty(self) -> bool:
-        return self.edit.before == self.edit.after and not self.origins
+    def changes(self) -> bool:
+        """Whether a person would see it."""
+        return self.edit.before != self.edit.after
+
+    def add(self, kind: OriginKind, number: int, origin: Origin, known: Origin | None) -> None:
+        """Let an origin join, unless it is `known`."""
+        if origin != known and (kind, number) not in self.origins:
+            self.origins[kind, number] = origin
+            self.news = self.news or known is None
 
 
 class _Importing:
@@ -156,22 +167,24 @@ class _Importing:
         """The project's step, then one for each image that changes.
 
         An image of which only the origin is new gets no step that a person would have to undo: its
-        origin goes with the step before.
+        origin goes with the step before. Where nothing else is new, and two sources merely differ
+        in what they say of the same records, there is no step at all.
         """
         counts = self._store.annotation_counts()
         self._used = {number for number, count in counts.items() if count}
         waiting = self._of_project()
         for image, record, known in self._images():
-            step, origins = self._of_image(image, record, known)
-            if step.edit.before == step.edit.after:
-                waiting.origins.update(origins)
+            step = self._of_image(image, record)
+            origin = Origin(self._plan.format_key, image[1].key, json.loads(image[1].record))
+            if not step.changes:
+                waiting.add(OriginKind.IMAGE, record.id, origin, known)
                 continue
-            step.origins.update(origins)
-            if not waiting.empty:
+            step.add(OriginKind.IMAGE, record.id, origin, known)
+            if waiting.changes or waiting.origins:
                 yield RunStep(waiting.edit, waiting.origins)
             self._count(images=1)
             waiting = step
-        if not waiting.empty:
+        if waiting.changes or waiting.news:
             yield RunStep(waiting.edit, waiting.origins)
 
     def _of_project(self) -> _Step:
@@ -179,16 +192,14 @@ class _Importing:
         made = tuple(self._places.made)
         step = _Step(Edit(plan.text, 0, Records(), Records(categories=made)))
         known = self._store.origins(OriginKind.CATEGORY, set(ids.values()), plan.format_key)
-        for each in plan.categories:
-            number = ids.get(each.key)
-            if number is not None and (OriginKind.CATEGORY, number) not in step.origins:
-                origin = Origin(plan.format_key, each.key, json.loads(each.record))
-                if known.get(number) != origin:
-                    step.origins[OriginKind.CATEGORY, number] = origin
+        first = {ids[each.key]: each for each in reversed(plan.categories) if each.key in ids}
+        for number, each in first.items():  # the first of several that became one
+            origin = Origin(plan.format_key, each.key, json.loads(each.record))
+            step.add(OriginKind.CATEGORY, number, origin, known.get(number))
         if plan.dataset:
             origin = Origin(plan.format_key, "", json.loads(plan.dataset))
-            if self._store.origins(OriginKind.PROJECT, [0], plan.format_key).get(0) != origin:
-                step.origins[OriginKind.PROJECT, 0] = origin
+            before = self._store.origins(OriginKind.PROJECT, [0], plan.format_key).get(0)
+            step.add(OriginKind.PROJECT, 0, origin, before)
         return step
 
     def _images(
@@ -215,10 +226,8 @@ class _Importing:
                     )
                 yield (number, image), record, origins.get(record.id)
 
-    def _of_image(
-        self, numbered: tuple[int, PlannedImage], record: ImageRecord, known: Origin | None
-    ) -> tuple[_Step, Origins]:
-        """The image's step, with the origins of its annotations, and its own if that is new."""
+    def _of_image(self, numbered: tuple[int, PlannedImage], record: ImageRecord) -> _Step:
+        """The image's step, with the origins of its annotations."""
         number, image = numbered
         changed = replace(
             record,
@@ -238,8 +247,7 @@ class _Importing:
         step = _Step(edit)
         for row, each in zip(added, sources, strict=True):
             step.origins[OriginKind.ANNOTATION, row.id] = each.origin
-        origin = Origin(self._plan.format_key, image.key, json.loads(image.record))
-        return step, {} if known == origin else {(OriginKind.IMAGE, record.id): origin}
+        return step
 
     def _new_annotations(
         self, number: int, record: ImageRecord

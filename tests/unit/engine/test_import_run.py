@@ -136,6 +136,34 @@ def test_importing_again_adds_nothing(store: ProjectStore) -> None:
     assert state(store) == before
 
 
+def test_two_sources_that_say_other_things_of_the_same_add_no_empty_runs(
+    store: ProjectStore,
+) -> None:
+    other = [a_category("cat", "77"), replace(A, key="88", record={"seen": True})]
+    imported(store, SOURCE)
+    assert imported(store, other).run_id == 0
+    # Another format's word is news, and is kept without touching an image's history.
+    steps = store.history_line(image_id(store, "a.png")).total
+    with surveyed(store, other) as plan:
+        plan.format_key = "another"
+        done = carry_out(plan, store)
+    assert (done.run_id > 0, done.images) == (True, 0)
+    image = image_id(store, "a.png")
+    assert store.origins(OriginKind.IMAGE, [image], "another")[image].key == "88"
+    assert store.history_line(image).total == steps
+
+
+def test_several_categories_that_become_one_leave_one_origin_that_lasts(
+    store: ProjectStore,
+) -> None:
+    with surveyed(store, SOURCE) as plan:
+        pets = {"1": CategoryTarget(name="pet"), "2": CategoryTarget(name="pet")}
+        carry_out(plan, store, pets)
+        assert carry_out(plan, store, pets).run_id == 0
+    pet = store.categories()[0].id
+    assert store.origins(OriginKind.CATEGORY, [pet], "made-up")[pet].key == "1"
+
+
 def test_the_same_plan_twice_adds_nothing_twice(store: ProjectStore) -> None:
     with surveyed(store, SOURCE) as plan:
         assert carry_out(plan, store).annotations == 3
