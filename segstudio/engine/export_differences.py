@@ -26,7 +26,7 @@ class FoundRow:
 
 def digest(row: HeldAnnotation) -> bytes:
     """`DIGEST` bytes, equal for annotations of which a file says the same, and for no others."""
-    found = blake2b(row.mask.runs.tobytes(), digest_size=DIGEST)
+    found = blake2b(row.mask.counts, digest_size=DIGEST)
     box = row.box or row.mask.box
     text = f"{row.mask.size} {int(row.iscrowd)} {tuple(map(float, box))} {row.category}"
     found.update(text.encode("utf-8", "surrogatepass"))
