@@ -108,7 +108,8 @@ ACTIONS: tuple[ActionRow, ...] = (
     _row("image.reviewed", _text("Mark reviewed"), "annotations.mark_reviewed", "Ctrl+Return",
          menu=_IMAGE, icon="reviewed"),
     _row("image.rejected", _text("Reject image"), "annotations.mark_rejected", menu=_IMAGE,
-         icon="rejected"),
+         icon="rejected", ends_group=True),
+    _row("image.splits", _text("Splits: train, val, test…"), "splits.ask", menu=_IMAGE),
     *(
         _row(f"tool.{tool.key}", tool.title, "tools.use_tool", tool.shortcut, menu=_MASK,
              icon=tool.icon, toolbar=True, checkable=True, argument=tool.key)

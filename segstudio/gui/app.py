@@ -48,6 +48,7 @@ from segstudio.gui.desks.polygon import PolygonDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
+from segstudio.gui.desks.splits import SplitDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.superpixels import SuperpixelDesk
 from segstudio.gui.desks.tools import ToolDesk
@@ -141,6 +142,7 @@ class Studio(QObject):
             importing=ImportDesk(self.workspace, project),
             exporting=ExportDesk(self.workspace),
             jump=JumpDesk(self.workspace, project),
+            splits=SplitDesk(self.workspace),
             window=WindowDesk(self.workspace, self.window),
         )
 

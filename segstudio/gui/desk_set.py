@@ -22,6 +22,7 @@ from segstudio.gui.desks.polygon import PolygonDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
 from segstudio.gui.desks.refine import RefineDesk
+from segstudio.gui.desks.splits import SplitDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.superpixels import SuperpixelDesk
 from segstudio.gui.desks.tools import ToolDesk
@@ -57,6 +58,7 @@ class DeskSet:
     importing: ImportDesk
     exporting: ExportDesk
     jump: JumpDesk
+    splits: SplitDesk
     window: WindowDesk
 
     def by_name(self) -> dict[str, object]:

@@ -23,6 +23,7 @@ from segstudio.gui.painting_wiring import wire_painting
 from segstudio.gui.partition_wiring import wire_partition
 from segstudio.gui.picks_wiring import wire_picks
 from segstudio.gui.polygon_wiring import wire_polygon
+from segstudio.gui.split_wiring import wire_splits
 from segstudio.gui.workspace import Workspace
 from segstudio.models.device import settle_objects
 
@@ -51,6 +52,7 @@ def wire(
     wire_dialogs(window, workspace, desks, actions)
     wire_export(window, workspace, desks)
     wire_import(window, workspace, desks)
+    wire_splits(window, workspace, desks)
 
 
 def _wire_welcome(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:
@@ -231,7 +233,7 @@ def _wire_actions(workspace: Workspace, desks: DeskSet, actions: ActionSet) -> N
     def follow_project() -> None:
         paging = ("image.next", "image.previous")
         files = ("file.import", "file.take_back", "file.export", "file.cut_outs", "file.save_copy")
-        for name in (*files, *paging):
+        for name in (*files, "image.splits", *paging):
             actions.actions[name].setEnabled(workspace.store is not None)
 
     def follow_selection() -> None:

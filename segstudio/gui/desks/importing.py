@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
@@ -18,11 +16,11 @@ from segstudio.engine.jobs import Lane
 from segstudio.formats.import_contract import ImportOptions
 from segstudio.formats.registry import import_format
 from segstudio.gui.desks.project import ProjectDesk
+from segstudio.gui.desks.runs import submit, submit_run, take_back
 from segstudio.gui.workspace import Workspace
 from segstudio.imaging.read import IMAGE_SUFFIXES
 from segstudio.store.runs import TakenBack
 
-T = TypeVar("T")
 OPENED = frozenset({".segstudio", *IMAGE_SUFFIXES})  # what a drop opens, whatever else it may be
 
 
@@ -73,7 +71,8 @@ class ImportDesk(QObject):
                     .format(path.name, title)
                 )  # fmt: skip
 
-        self._submit(self.tr("looking at {}").format(path.name), look, Callbacks(decide))
+        told = self.tr("looking at {}").format(path.name)
+        submit(self._workspace, told, look, Callbacks(decide))
 
     # -- looking --------------------------------------------------------------------------------
 
@@ -112,7 +111,7 @@ class ImportDesk(QObject):
                 answer.cancelled()
 
         told = self.tr("reading {}").format(source.name)
-        return self._submit(told, work, replace(answer, cancelled=gone))
+        return submit(self._workspace, told, work, replace(answer, cancelled=gone))
 
     def drop(self, plan: ImportPlan) -> None:
         """Delete what a plan keeps on disk; nothing may be under way with it."""
@@ -142,12 +141,12 @@ class ImportDesk(QObject):
             return carry_out(plan, store, mapping, leave_out_faults, report, cancel)
 
         def done(result: ImportReport) -> None:
-            self._workspace.renew()
             self._tell(result)
             if answer.done is not None:
                 answer.done(result)
 
-        return self._run(self.tr("importing"), work, replace(answer, done=done))
+        told, answered = self.tr("importing"), replace(answer, done=done)
+        return submit_run(self._workspace, told, work, answered)
 
     def _tell(self, result: ImportReport) -> None:
         tell = self._workspace.tell
@@ -178,68 +177,22 @@ class ImportDesk(QObject):
 
     def take_back(self, run_id: int = 0) -> None:
         """Take a run back (0: the last import), but for what people changed since."""
-        store = self._workspace.store
-        if store is None:
-            self._workspace.tell(self.tr("No project is open."))
+        tell = self._workspace.tell
+        if self._workspace.store is None:
+            tell(self.tr("No project is open."))
             return
-
-        def work(cancel: CancelToken, report: ProgressSink) -> TakenBack | None:
-            number = run_id
-            if not number:
-                last = store.last_run(RUN_KIND)
-                number = last.id if last else 0
-            return store.take_back(number, cancel, report) if number else None
 
         def done(result: TakenBack | None) -> None:
             if result is None:
-                self._workspace.tell(self.tr("There is no import to take back."))
+                tell(self.tr("There is no import to take back."))
                 return
-            self._workspace.renew()
             sentence = self.tr("Import taken back: {:,} annotations on {:,} images are gone.")
             sentence = sentence.format(result.removed, result.images)
             if result.kept:
                 kept = self.tr("{:,} that were changed since stay.").format(len(result.kept))
                 sentence += " " + kept
-            self._workspace.tell(sentence)
+            tell(sentence)
 
         stopped = self.tr("Stopped; the import is still there.")
-        answer = Callbacks(done, self._workspace.tell_error, lambda: self._workspace.tell(stopped))
-        self._run(self.tr("taking an import back"), work, answer)
-
-    # -- jobs -----------------------------------------------------------------------------------
-
-    def _run(
-        self, text: str, work: Callable[[CancelToken, ProgressSink], T], answer: Callbacks[T]
-    ) -> Job[T]:
-        """A job that changes many images. Edits of the open one wait, and see what it made."""
-        session = self._workspace.session
-        made: list[T] = []
-
-        def apart(cancel: CancelToken, report: ProgressSink) -> T:
-            waiting: AbstractContextManager[None] = nullcontext()
-            if session is not None:
-                waiting = session.changed_elsewhere()
-            with waiting:
-                made.append(work(cancel, report))
-                return made[0]
-
-        def stopped() -> None:
-            if made and answer.done is not None:  # it was done when somebody stopped it
-                answer.done(made[0])
-            elif answer.cancelled is not None:
-                answer.cancelled()
-
-        return self._submit(text, apart, replace(answer, cancelled=stopped))
-
-    def _submit(
-        self, text: str, work: Callable[[CancelToken, ProgressSink], T], answer: Callbacks[T]
-    ) -> Job[T]:
-        return self._workspace.runner.submit(
-            Lane.IO,
-            text,
-            work,
-            on_done=answer.done,
-            on_error=answer.error or self._workspace.tell_error,
-            on_cancelled=answer.cancelled,
-            visible=True,
-        )
+        answer = Callbacks(done, self._workspace.tell_error, lambda: tell(stopped))
+        take_back(self._workspace, RUN_KIND, run_id, self.tr("taking an import back"), answer)

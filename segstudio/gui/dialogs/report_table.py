@@ -60,8 +60,13 @@ class FindingModel(QAbstractTableModel):
         self._order: tuple[int, bool] | None = None  # column, and whether downwards
         self.rows: list[Finding] = []
 
-    def show(self, rows: Sequence[Finding]) -> None:
+    def show(self, rows: Sequence[Finding], headings: Sequence[str] | None = None) -> None:
+        """Show these; with `headings`, below others than before and unsorted."""
         self._all = tuple(rows)
+        if headings is not None and tuple(headings) != self._headings:
+            self.beginResetModel()
+            self._headings, self._order, self.rows = tuple(headings), None, []
+            self.endResetModel()
         self._refill()
 
     def filter(self, text: str) -> None:
@@ -168,10 +173,12 @@ class ReportTable(QWidget):
         header.setSortIndicatorClearable(True)
         view.setSortingEnabled(True)
 
-    def show_rows(self, rows: Sequence[Finding], total: int = 0) -> None:
+    def show_rows(
+        self, rows: Sequence[Finding], total: int = 0, headings: Sequence[str] | None = None
+    ) -> None:
         """Show `rows`; `total` says how many there are where these are only the first."""
         self._total = max(total, len(rows))
-        self.model.show(rows)
+        self.model.show(rows, headings)
         view = self.view
         view.resizeColumnsToContents()
         for column in range(self.model.columnCount() - 1):
