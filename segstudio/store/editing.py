@@ -241,7 +241,8 @@ class ProjectEditing(ProjectWriting):
                     edit, stay = reversal(connection, number, ledger.stored(connection, number))
                     kept += [record.id for record in stay.annotations]
                     names += [record.name for record in stay.categories]
-                    if edit.before == edit.after:
+                    # The project's part is there even if empty: what it told is taken back.
+                    if edit.image_id and edit.before == edit.after:
                         continue
                     by = by or runs.begin(connection, runs.TAKE_BACK, {"run": run_id})
                     self._add_step(connection, RunStep(edit), Membership(by, number), now)
