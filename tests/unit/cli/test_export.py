@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from segstudio.cli.command_line import main
 from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import BadInputError
 from segstudio.formats.coco import CocoOptions
+from segstudio.formats.cut_outs import CutOutsFormat
+from segstudio.formats.found import Found
 from segstudio.formats.voc import VocOptions
 from segstudio.store.project import NewImage, ProjectStore
 
@@ -68,6 +71,57 @@ def test_coco_is_written_from_a_project_file(
     assert [item["path"] for item in data["skipped"]] == ["later.jpg"]
     with ProjectStore.open(project, read_only=True) as store:
         assert check_coco(tmp_path / "out", store).differences == []
+
+
+def test_losses_and_proof_are_in_the_json(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = exported(capsys, "voc", project, tmp_path / "out")
+    assert data["proof"] == {
+        "equal": True, "images": 4, "annotations": 6, "total": 0, "differences": [],
+    }  # fmt: skip
+    overlap = next(row for row in data["losses"]["counts"] if row["kind"] == "overlap")
+    listed = [row for row in data["losses"]["listed"] if row["kind"] == "overlap"]
+    assert overlap["annotations"] == len(listed) == 2
+    assert overlap["pixels"] == sum(row["pixels"] for row in listed) > 0
+    assert {row["path"] for row in listed} == {"cats/chelsea.jpg"}
+    assert data["losses"]["always"]
+
+
+def test_a_dry_run_says_what_would_be_lost_and_writes_nothing(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = sorted(path for path in tmp_path.rglob("*") if path.is_dir())
+    assert main(["export", "voc", str(project), "--dry-run", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["dry_run"] is True
+    assert [item["path"] for item in data["skipped"]] == ["later.jpg"]
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_dir()) == folders
+    assert data["losses"] == exported(capsys, "voc", project, tmp_path / "out")["losses"]
+    assert main(["export", "voc", str(project), "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "Would be lost (overlap): 2 annotations on 1 images" in text
+    assert "cats/chelsea.jpg, annotation 1: " in text
+
+
+def test_an_export_that_reads_back_otherwise_is_status_1_with_both_said(
+    project: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nothing(*_: object) -> Iterator[Found]:
+        return iter(())
+
+    monkeypatch.setattr(CutOutsFormat, "reread", nothing)
+    assert main(["export", "cut-outs", str(project), str(tmp_path / "out"), "--json"]) == 1
+    printed = capsys.readouterr()
+    proof = json.loads(printed.out)["proof"]
+    assert (proof["equal"], proof["total"]) == (False, 3)
+    assert proof["differences"][0]["path"] == "cats/chelsea.jpg"
+    assert "cats/chelsea.jpg: The image is not in the files." in printed.err
+    assert main(["export", "cut-outs", str(project), str(tmp_path / "two")]) == 1
+    assert "3 differences from the project." in capsys.readouterr().out
 
 
 def test_options_of_the_format_are_flags(
