@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -73,6 +74,8 @@ class Spool:
                 self._connection.execute("PRAGMA journal_mode=OFF")
                 self._connection.execute("PRAGMA synchronous=OFF")
                 self._connection.execute(_TABLE)
+                if os.name == "posix":  # open files live on without a name: no kill leaves them
+                    self._path.unlink()
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise

@@ -29,14 +29,17 @@ def test_a_killed_import_leaves_the_project_as_it_was(
         project = store.path
     script = importing_process.__file__
     path = os.pathsep.join((str(Path(script).parent), *sys.path))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     done = subprocess.run(
         [sys.executable, script, project, photo, text, str(number)],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
+    assert [path for path in temporary.rglob("*") if path.is_file()] == []
     with ProjectStore.open(project) as store:
         assert store.integrity() == []
         assert [image.path for image in store.images()] == ["a.png", "b.png"]
