@@ -18,7 +18,7 @@ from segstudio.imaging.contours import keyhole_rings
 
 def unchanged(annotation: Annotation, origin: Origin) -> bool:
     """Whether the outline, box and area that the source gave still hold."""
-    same_kind = told(origin.record).iscrowd == annotation.iscrowd
+    same_kind = bool(origin.record.get("iscrowd")) == annotation.iscrowd
     return same_kind and origin.mask == mask_key(annotation.mask)
 
 
