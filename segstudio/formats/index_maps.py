@@ -56,12 +56,12 @@ def map_header(source: SourceFolder, path: Path) -> MapHeader:
         with path.open("rb") as file:
             start = file.read(_HEADER.size)
     except OSError as error:
-        raise BadInputError(f"{place} cannot be read ({error.strerror or error}).") from error
+        raise BadInputError(f"{place}: it cannot be read ({error.strerror or error}).") from error
     if len(start) < _HEADER.size:
-        raise BadInputError(f"{place} is not a PNG, as label maps are.")
+        raise BadInputError(f"{place}: it is not a PNG, as label maps are.")
     signature, _, chunk, width, height, depth, kind = _HEADER.unpack(start)
     if signature != _SIGNATURE or chunk != b"IHDR":
-        raise BadInputError(f"{place} is not a PNG, as label maps are.")
+        raise BadInputError(f"{place}: it is not a PNG, as label maps are.")
     if kind not in _CHANNELS or depth not in {1, 2, 4, 8, 16}:
         raise BadInputError(f"{place}: its header is damaged.")
     if not 0 < width * height <= MOST_MAP_PIXELS:
@@ -71,7 +71,7 @@ def map_header(source: SourceFolder, path: Path) -> MapHeader:
         )
     if height * (width * depth * _CHANNELS[kind] // 8) > _INFLATED * length:
         raise BadInputError(
-            f"{place} claims {width} x {height} pixels, more than its {length} bytes can hold."
+            f"{place}: it claims {width} x {height} pixels, more than its {length} bytes can hold."
         )
     return MapHeader((height, width), depth, _CHANNELS[kind], kind == _PALETTE)
 
@@ -90,8 +90,8 @@ def read_indices(source: SourceFolder, path: Path, size: tuple[int, int] | None 
             grey = pixels[..., 0]
             if np.any(pixels[..., 1] != grey) or np.any(pixels[..., 2] != grey):
                 raise BadInputError(
-                    f"{source.place(path)} holds colours where indices are needed; a label map is "
-                    "a palette or grey PNG."
+                    f"{source.place(path)}: it holds colours where indices are needed; a "
+                    "label map is a palette or grey PNG."
                 )
         pixels = pixels[..., 0]
     if not header.palette and header.depth < 8:  # the decoder spreads 0..2^depth-1 over 0..255
@@ -109,7 +109,7 @@ def read_colour_ids(
     """
     header = map_header(source, path)
     if header.depth == 16:
-        raise BadInputError(f"{source.place(path)} has 16 bits a channel; colour maps have 8.")
+        raise BadInputError(f"{source.place(path)}: it has 16 bits a channel; colour maps have 8.")
     pixels = _pixels(source, path, header, size, colours=True)
     ids = pixels[..., 2].astype(np.uint32)
     for channel in (1, 0):
@@ -149,28 +149,28 @@ def _pixels(
     place = source.place(path)
     if size is not None and header.size != size:
         raise BadInputError(
-            f"{place} is {header.size[1]} x {header.size[0]} pixels and its image "
+            f"{place}: the map is {header.size[1]} x {header.size[0]} pixels and its image "
             f"{size[1]} x {size[0]}."
         )
     data = BytesIO(source.bytes_of(path, MOST_MAP_BYTES))
     try:
         with PngImagePlugin.PngImageFile(data) as image:
             if image.size != header.size[::-1]:  # a second header further on
-                raise BadInputError(f"{place} is damaged.")
+                raise BadInputError(f"{place}: it is damaged.")
             if colours and image.mode != "RGB":
                 array = np.asarray(image.convert("RGB"))
             elif image.mode == "1":
                 array = np.asarray(image.convert("L"))
             elif header.depth == 16 and header.channels > 1:
-                raise BadInputError(f"{place} has 16 bits a colour; label maps are grey then.")
+                raise BadInputError(f"{place}: it has 16 bits a colour; label maps are grey then.")
             else:
                 array = np.asarray(image)
     except BadInputError:
         raise
     except MemoryError as error:
-        raise BadInputError(f"{place} does not fit into memory.") from error
+        raise BadInputError(f"{place}: it does not fit into memory.") from error
     except Exception as error:  # decoders of hostile bytes raise whatever they like
-        raise BadInputError(f"{place} is damaged or cut short.") from error
+        raise BadInputError(f"{place}: it is damaged or cut short.") from error
     if array.dtype not in (np.uint8, np.uint16) or array.shape[:2] != header.size:
-        raise BadInputError(f"{place} is not a label map.")
+        raise BadInputError(f"{place}: it is not a label map.")
     return array

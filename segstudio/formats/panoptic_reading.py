@@ -7,7 +7,7 @@ the bytes of their entries are held.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -268,10 +268,10 @@ class _FileReader:
             try:
                 yield self._segment(item, at, key, masks)
             except BadInputError as error:
-                yield _fault(at, error)
+                yield _fault(at, error, key)
         for number in masks:
             reason = f"The pixels of id {number} belong to no segment of {place}."
-            yield Fault(self._source.place(path), reason)
+            yield Fault(self._source.place(path), reason, key)
 
     def _segment(
         self, value: Any, place: Place, image: str, masks: dict[int, Mask]
@@ -315,10 +315,7 @@ def _colour(value: object) -> str:
     return "#{:02x}{:02x}{:02x}".format(*value)
 
 
-def _fault(place: Place, error: BadInputError) -> Fault:
+def _fault(place: Place, error: BadInputError, image: str = "") -> Fault:
     """The error as a sentence, without the place where it says that itself."""
-    text = str(error)
-    for start in (f"{place}: ", f"{place}."):
-        text = text.removeprefix(start)
-    text = text.rstrip(".")
-    return Fault(place, f"{text[:1].upper()}{text[1:]}.")
+    found = Fault.of(place, error, image)
+    return replace(found, reason=f"{found.reason.rstrip('.')}.")

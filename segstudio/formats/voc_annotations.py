@@ -43,6 +43,13 @@ class VocImage:
     size: tuple[int, int] | None
     strict: bool = False
 
+    @property
+    def whole(self) -> bool:
+        """Whether the XML and both maps are there; one of boxes alone has none."""
+        boxes = bool(self.page.objects) and not self.page.segmented
+        maps = (self.classes is not None) + (self.objects is not None)
+        return self.path is not None and maps == (0 if boxes else 2)
+
 
 def found_annotations(image: VocImage, table: ClassTable, *, boxes: bool) -> _Pieces:
     """From the back to the front; `boxes`: also the objects of which there is only a box.
@@ -53,7 +60,7 @@ def found_annotations(image: VocImage, table: ClassTable, *, boxes: bool) -> _Pi
         if image.path is not None and isinstance(item, BadInputError):
             yield Fault.of(image.folder.place(image.path, f"object {number}"), item, image.key)
     path = image.objects or image.classes
-    if image.strict and not (image.path and image.classes and image.objects):
+    if image.strict and not image.whole:
         text = "An XML or one of the two label maps is missing."
         yield Fault(Place(image.key), text, image.key)
     if path is None or image.size is None:

@@ -106,7 +106,7 @@ def _table(
     background: set[int],
 ) -> ClassTable:
     if len(rows) > _MOST_CLASSES:
-        raise BadInputError(f"{source.place(path)} has {len(rows)} lines; classes are fewer.")
+        raise BadInputError(f"{source.place(path)}: it has {len(rows)} lines; classes are fewer.")
     names: dict[int, str] = {}
     taken: set[str] = set()
     places: dict[int, Place] = {}
@@ -155,13 +155,13 @@ def _read_map(
     ids = read_colour_ids(source, path, size)
     kinds, where = np.unique(ids, return_inverse=True)
     for colour in _unknown(kinds.tolist(), colours):
+        rgb = colour & 255, colour >> 8 & 255, colour >> 16
         raise BadInputError(
-            f"{source.place(path)} has pixels of the colour ({colour & 255}, {colour >> 8 & 255}, "
-            f"{colour >> 16}), which stands for nothing."
+            f"{source.place(path)}: it has pixels of the colour {rgb}, which stands for nothing."
         )
     values = np.array([colours[colour] for colour in kinds.tolist()])
     if values.max() > BORDER:
-        raise BadInputError(f"{source.place(path)} has more colours than a VOC palette.")
+        raise BadInputError(f"{source.place(path)}: it has more colours than a VOC palette.")
     return values.astype(np.uint8)[where].reshape(ids.shape)
 
 

@@ -51,6 +51,7 @@ class VocPage:
     size: tuple[int, int] | None = None
     objects: tuple[VocObject | BadInputError, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    segmented: bool = False  # whether it says that there are maps
 
 
 def read_page(source: SourceFolder, path: Path) -> VocPage:
@@ -82,6 +83,7 @@ def read_page(source: SourceFolder, path: Path) -> VocPage:
         _size(root, source.place(path, "size")),
         tuple(objects),
         record,
+        text_of(root, "segmented").lower() not in _NO,
     )
 
 

@@ -57,6 +57,11 @@ class VocOptions(ExportOptions):
         "(VOC's own have about 2); 0 keeps every pixel's category.",
         bounds=(0, 10),
     )
+    devkit: bool = option(
+        False,
+        "As VOCdevkit/VOC2012",
+        "Put all of it into folders of these names, where torchvision and others look for it.",
+    )
 
 
 def checked_categories(view: ProjectView) -> tuple[Category, ...]:
@@ -115,6 +120,9 @@ def write_voc(
     objects gets a 16-bit grey object map, which the report notes.
     """
     categories = checked_categories(view)
+    if options.devkit:
+        folder = folder / "VOCdevkit" / "VOC2012"
+        folder.mkdir(parents=True)
     for name in ("Annotations", "JPEGImages", "SegmentationClass", "SegmentationObject"):
         (folder / name).mkdir()
     selection = select_images(view, options)

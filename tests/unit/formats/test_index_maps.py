@@ -70,7 +70,7 @@ def test_grey_written_as_colour_is_read_and_true_colour_is_refused(tmp_path: Pat
         found = read_indices(SourceFolder(tmp_path), tmp_path / f"{name}.png")
         np.testing.assert_array_equal(found, grey)
     Image.fromarray(np.dstack([grey, grey + 1, grey])).save(tmp_path / "colour.png")
-    with pytest.raises(BadInputError, match=r"colour\.png holds colours"):
+    with pytest.raises(BadInputError, match=r"colour\.png: it holds colours"):
         read_indices(SourceFolder(tmp_path), tmp_path / "colour.png")
 
 
@@ -92,7 +92,7 @@ def test_a_palette_map_read_by_colour_gives_its_colours(tmp_path: Path) -> None:
 
 def test_another_size_than_the_image_is_refused_with_both(tmp_path: Path) -> None:
     save_index_map(np.zeros((4, 6), dtype=np.uint8), tmp_path / "a.png")
-    with pytest.raises(BadInputError, match=r"a\.png is 6 x 4 pixels and its image 4 x 6"):
+    with pytest.raises(BadInputError, match=r"a\.png: the map is 6 x 4 pixels and its image 4 x 6"):
         read_indices(SourceFolder(tmp_path), tmp_path / "a.png", (6, 4))
 
 
@@ -117,9 +117,9 @@ def test_cut_short_is_refused_with_the_file(cut: int, tmp_path: Path) -> None:
 
 def test_what_is_no_png_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((40, 40), dtype=np.uint8)).save(tmp_path / "a.bmp")
-    with pytest.raises(BadInputError, match=r"a\.bmp is not a PNG"):
+    with pytest.raises(BadInputError, match=r"a\.bmp: it is not a PNG"):
         read_indices(SourceFolder(tmp_path), tmp_path / "a.bmp")
-    with pytest.raises(BadInputError, match=r"b\.png cannot be read"):
+    with pytest.raises(BadInputError, match=r"b\.png: it cannot be read"):
         read_indices(SourceFolder(tmp_path), tmp_path / "b.png")
 
 
