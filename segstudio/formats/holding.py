@@ -45,6 +45,11 @@ class Loss:
     pixels: int = 0
 
 
+def pixel_count(count: int) -> str:
+    """ "1 pixel", "12 pixels": for the text of a loss."""
+    return f"{count} pixel" if count == 1 else f"{count} pixels"
+
+
 @dataclass(frozen=True)
 class HeldAnnotation:
     """An annotation as a file of the format holds it, as it will be read back.

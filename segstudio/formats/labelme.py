@@ -25,7 +25,7 @@ from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.core.project_view import ProjectView
 from segstudio.formats.contract import ExportOptions, ExportReport, Skipped, option
 from segstudio.formats.found import Found
-from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind
+from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind, pixel_count
 from segstudio.formats.image_files import copied_name, copy_upright
 from segstudio.formats.import_contract import ImportOptions
 from segstudio.formats.labelme_entries import Shapes, group_ids, own_shapes, shapes_of
@@ -179,7 +179,7 @@ class LabelmeHolding:
             if self.layout.as_polygons and shapes[row.id] is None:
                 mask = holes_filled(mask)
             if gained := mask.area - row.mask.area:
-                text = f"Holes of annotation {row.id} are filled: {gained} pixels more."
+                text = f"Holes of annotation {row.id} are filled: {pixel_count(gained)} more."
                 losses.append(Loss(LossKind.HOLES, image.path, row.id, text, gained))
             wanted = row.attributes.get("group_id")
             if wanted is not None and groups[row.id] != wanted:

@@ -24,7 +24,7 @@ from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.core.project_view import ProjectView
 from segstudio.formats.contract import ExportOptions, ExportReport, Skipped, option
 from segstudio.formats.found import Found
-from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind
+from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind, pixel_count
 from segstudio.formats.image_files import copied_name, copy_upright
 from segstudio.formats.import_contract import ImportOptions
 from segstudio.formats.naming import export_stems, safe_stem
@@ -176,7 +176,7 @@ class YoloHolding:
         """The mask of each line; tells what they lose."""
         filled = holes_filled(row.mask)
         if gained := filled.area - row.mask.area:
-            text = f"Holes of annotation {row.id} are filled: {gained} pixels more."
+            text = f"Holes of annotation {row.id} are filled: {pixel_count(gained)} more."
             losses.append(Loss(LossKind.HOLES, path, row.id, text, gained))
         parts = mask_parts(filled)
         if len(parts) == 1:
@@ -189,7 +189,7 @@ class YoloHolding:
         gained = whole.area - filled.area
         text = (
             f"The {len(parts)} parts of annotation {row.id} are joined by bridges: "
-            f"{gained} pixels more."
+            f"{pixel_count(gained)} more."
         )
         losses.append(Loss(LossKind.PARTS, path, row.id, text, gained))
         return [whole]
@@ -261,7 +261,8 @@ class _Writer:
         splits, the images stand in for them."""
         some = next(iter(self._splits.values()), f"{IMAGES}/{UNSPLIT}")
         train = self._splits.get("train") or self._splits.get("", some)
-        said: dict[str, object] = {"path": ".", "train": train}
+        # Without `path`, Ultralytics looks beside data.yaml; "." is where it was started.
+        said: dict[str, object] = {"train": train}
         said["val"] = self._splits.get("val") or self._splits.get("test") or train
         said |= {name: self._splits[name] for name in SPLITS if name in self._splits}
         said["nc"] = len(self.layout.categories)

@@ -312,6 +312,7 @@ def test_splits_come_back_and_data_yaml_serves_ultralytics(
     said = yaml.safe_load((out / "data.yaml").read_text("utf-8"))
     assert (said["train"], said["val"]) == ("images/train", "images/val")
     assert said["nc"] == len(said["names"]) == 3
+    assert "path" not in said, "Ultralytics would take it from where it is started"
     found = {piece.name: piece.split for piece in found_in(IMPORT, out) if is_image(piece)}
     assert found["images/Prüfung_1/cats_chelsea.jpg"] == "Prüfung 1"
     only = found_in(IMPORT, out, ImportOptions(split="val"))
