@@ -73,13 +73,18 @@ def map_ids(view: ProjectView, categories: Sequence[Category], layout: str) -> M
         for number, origin in origins.items()
         if origin.key.isascii() and origin.key.isdigit() and len(origin.key) <= 5
     }
+    if layout == "cityscapes":  # 0 * 1000 + n would be the number of another class
+        things = {row.id for row in categories if row.isthing}
+        wanted = {number: kept for number, kept in wanted.items() if kept or number not in things}
+        fitting = tuple(row for row in nothing if row.id <= MOST_STUFF_ID)
+        nothing = fitting or _nothing({})
     reserved = {row.id for row in nothing}
     if not wanted:
         wanted = {row.id: number for number, row in enumerate(categories, start=1)}
     ids = kept_numbers((row.id for row in categories), wanted, reserved)
-    things = [ids[row.id] for row in categories if row.isthing]
+    largest_thing = max((ids[row.id] for row in categories if row.isthing), default=0)
     if layout == "cityscapes" and (
-        max(things, default=0) > MOST_THING_ID or max(ids.values(), default=0) > MOST_STUFF_ID
+        largest_thing > MOST_THING_ID or max(ids.values(), default=0) > MOST_STUFF_ID
     ):
         raise BadInputError(
             f"Cityscapes' instance maps hold things with numbers up to {MOST_THING_ID} and stuff "

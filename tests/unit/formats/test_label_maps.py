@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from found_project import found_in, project_of, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from memory_project import MemoryProject, disc, photo_project
 from PIL import Image
+from random_projects import projects
 from torchvision.datasets import Cityscapes
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Mask
+from segstudio.engine.export_run import export
 from segstudio.formats.found import (
     Fault,
     Found,
@@ -268,6 +273,21 @@ def test_cityscapes_is_read_object_by_object_and_written_as_it_was(tmp_path: Pat
     assert cars == Mask.from_array(labels == 26)
 
 
+def test_a_thing_of_the_id_0_gets_another_where_objects_are_numbered(tmp_path: Path) -> None:
+    save(random_map(2, np.uint8), tmp_path / "in" / "labels" / "a.png")
+    (tmp_path / "in" / "classes.txt").write_text("0 car\n1 road\n2 void\n")
+    project = project_of(found_in(READER, tmp_path / "in"), tmp_path / "photos", "label-maps")
+    out = write(WRITER, project, tmp_path / "out", LabelMapsOptions(layout="cityscapes"))
+    found = found_in(READER, out)
+    assert [(row.key, row.name) for row in of(found, FoundCategory)] == [
+        ("1", "road"),
+        ("3", "car"),
+    ]
+    masks = {row.category: row.mask(SIZE) for row in of(found, FoundAnnotation)}
+    assert set(masks.values()) == {row.mask for row in project.all_annotations}
+    assert not any(row.iscrowd for row in of(found, FoundAnnotation))
+
+
 def test_ade20k_is_read_with_its_own_table(tmp_path: Path) -> None:
     labels = random_map(3, np.uint8)
     save(labels, tmp_path / "annotations" / "validation" / "ADE_val_00000001.png")
@@ -388,6 +408,30 @@ def test_hostile_maps_are_faults_and_nothing_is_given_the_memory(tmp_path: Path)
         found_in(READER, folder / "good.png")
     with pytest.raises(BadInputError, match="pixels and its image"):
         of(found, FoundAnnotation)[0].mask((5, 5))
+
+
+def test_ids_of_nothing_that_instance_maps_have_no_room_for_are_left_out(tmp_path: Path) -> None:
+    labels = random_map(2, np.uint16)
+    labels[:3] = 65_535
+    save(labels, tmp_path / "in" / "labels" / "a.png")
+    project = project_of(found_in(READER, tmp_path / "in"), tmp_path / "photos", "label-maps")
+    out = write(WRITER, project, tmp_path / "out", LabelMapsOptions(layout="cityscapes"))
+    found = found_in(READER, out)
+    assert not of(found, Fault)
+    wanted = np.where((labels == 0) | (labels == 65_535), -1, labels.astype(int))
+    np.testing.assert_array_equal(painted(found), wanted)
+
+
+@pytest.mark.parametrize("layout", ["colours", "ade20k", "cityscapes"])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_random_project_in_any_layout_is_proved(layout: str, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        project = data.draw(projects(Path(name) / "photos"))
+        options = LabelMapsOptions(layout=layout, images=data.draw(st.booleans()))
+        report = export("label-maps", project, Path(name) / "out", options)
+    assert report.proof is not None
+    assert report.proof.differences == ()
 
 
 def test_more_things_than_an_instance_map_numbers_are_refused(tmp_path: Path) -> None:
