@@ -124,8 +124,8 @@ class LossesPanel(QWidget):
         """What an export as it is asked for now would lose."""
         rows = [*loss_rows(losses.listed), *skipped_rows(losses.skipped)]
         if losses.total:
-            said = self.tr("{:,} of {:,} annotations come back otherwise: {}.").format(
-                lossy_annotations(losses), losses.annotations, _kinds(losses)
+            said = self.tr("{:,} annotations come back otherwise: {}.").format(
+                lossy_annotations(losses), _kinds(losses)
             )
         elif losses.annotations:
             said = self.tr("All {:,} masks come back as they are.").format(losses.annotations)
@@ -157,10 +157,10 @@ class LossesPanel(QWidget):
 
 
 def lossy_annotations(losses: Losses) -> int:
-    """How many annotations lose something, as far as they are listed one by one; else at most."""
+    """How many annotations lose something; counted once for each kind where not all are listed."""
     if losses.total == len(losses.listed):
         return len({(loss.path, loss.annotation_id) for loss in losses.listed})
-    return min(losses.total, losses.annotations)
+    return losses.total
 
 
 def _kinds(losses: Losses) -> str:
