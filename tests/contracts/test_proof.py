@@ -15,7 +15,14 @@ from segstudio.core.image import ImageState
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.engine.export_losses import announce
 from segstudio.engine.export_proof import Export, prove
-from segstudio.formats.contract import ExportFormat, ExportReport, Proof
+from segstudio.engine.export_run import export
+from segstudio.formats.contract import (
+    ExportFormat,
+    ExportOptions,
+    ExportReport,
+    Proof,
+    declared_options,
+)
 from segstudio.formats.holding import LossKind
 from segstudio.formats.registry import EXPORT_FORMATS
 from segstudio.formats.selection import drawn_annotations
@@ -49,8 +56,8 @@ def proof_against(
     rest = (member.options(), ignore_progress, CancelToken())
     announced = announce(member, told, *rest)
     member.write(written, folder, *rest)
-    export = Export(member, told, member.options(), folder)
-    return prove(export, announced, frozenset(), ignore_progress, CancelToken())
+    whole = Export(member, told, member.options(), folder)
+    return prove(whole, announced, frozenset(), ignore_progress, CancelToken())
 
 
 def change(project: MemoryProject, number: int, **values: object) -> None:
@@ -180,6 +187,44 @@ def test_reckoning_and_proving_stop_when_they_are_cancelled(
     token.cancel()
     with pytest.raises(Cancelled):
         announce(member, project, member.options(), ignore_progress, token)
-    export = Export(member, project, member.options(), tmp_path / "out")
+    whole = Export(member, project, member.options(), tmp_path / "out")
     with pytest.raises(Cancelled):
-        prove(export, announced, frozenset(), ignore_progress, token)
+        prove(whole, announced, frozenset(), ignore_progress, token)
+
+
+def ragged(folder: Path) -> MemoryProject:
+    """What formats stumble over: holes, several parts, overlaps, one covered wholly, a crowd."""
+    project = MemoryProject(folder)
+    cat, stuff = project.add_category("cat"), project.add_category("wet grass", isthing=False)
+    photo = project.add_photo("a/b c.png", np.full((*SIZE, 3), 90, dtype=np.uint8), split="train")
+    ring = box(4, 4, 20, 20) & ~box(8, 8, 14, 14)
+    project.annotate(photo, stuff, box(0, 0, 40, 30), z_order=0)
+    project.annotate(photo, cat, ring | box(30, 2, 33, 5), z_order=1)
+    project.annotate(photo, cat, box(16, 10, 24, 16), z_order=2, iscrowd=True)
+    project.annotate(photo, cat, box(17, 11, 18, 12), z_order=1)
+    project.annotate(photo, stuff, box(22, 14, 36, 28), z_order=3, attributes={"difficult": True})
+    return project
+
+
+def every_choice(member: ExportFormat) -> list[dict[str, object]]:
+    """Each option of the format's own, set to each other thing that it may be."""
+    common = {row.name for row in declared_options(ExportOptions)}
+    cases: list[dict[str, object]] = []
+    for row in declared_options(member.options):
+        if row.name not in common:
+            values: set[object] = {row.minimum, min(2, row.maximum), row.maximum, *row.choices}
+            values = {True, False} if row.kind is bool else values
+            kept = (value for value in values if type(value) is row.kind and value != row.default)
+            cases += [{row.name: value} for value in sorted(kept, key=str)]
+    return cases
+
+
+@every_format
+def test_every_option_keeps_what_was_announced(member: ExportFormat, tmp_path: Path) -> None:
+    project = ragged(tmp_path / "photos")
+    for number, values in enumerate([{}, {"split": "train"}, *every_choice(member)]):
+        options = member.options(**values)
+        done = export(member.key, project, tmp_path / f"out{number}", options)
+        assert done.proof is not None
+        assert (values, done.proof.differences) == (values, ())
+        assert done.proof.images == 1
