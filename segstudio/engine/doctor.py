@@ -40,7 +40,6 @@ PACKAGES = (
     "platformdirs",
     "tomli-w",
     "orjson",
-    "ijson",
     "msgspec",
     "defusedxml",
     "PyYAML",
