@@ -84,22 +84,30 @@ class LabelmeImport:
     def read(
         self, source: Path, options: ImportOptions, report: ProgressSink, cancel: CancelToken
     ) -> Iterator[Found]:
-        """See `ImportFormat.read`. A JSON file of a folder that is not labelme's is a fault."""
+        """See `ImportFormat.read`. A JSON file of a folder that is plainly of something else is
+        passed over; one that is damaged is a fault."""
         alone = not source.is_dir()
         folder = SourceFolder(source.parent if alone else source)
         paths = [source] if alone else list(folder.listed("**/*.json", cancel))
         if not paths:
             raise BadInputError(f"“{source.name}” holds no JSON file of labelme's.")
         told: set[str] = set()
+        of_others = 0
         for done, path in enumerate(paths):
             cancel.check()
             report(Progress(done, len(paths), f"Reading {path.name}"))
             try:
-                yield from _page(folder, path, options.split, told)
+                value = load_json(folder, path)
+                if not alone and _is_of_others(value):
+                    of_others += 1
+                else:
+                    yield from _page(folder, path, value, options.split, told)
             except BadInputError as error:
                 if alone:
                     raise
                 yield Fault.of(folder.place(path), error)
+        if of_others == len(paths):
+            raise BadInputError(f"“{source.name}” holds no JSON file of labelme's.")
         report(Progress(len(paths), len(paths), "Read"))
 
 
@@ -111,9 +119,15 @@ def _looks_right(path: Path) -> bool:
     return b'"shapes"' in head or b'"imageData"' in head
 
 
-def _page(folder: SourceFolder, path: Path, split: str, told: set[str]) -> Iterator[Found]:
+def _is_of_others(value: object) -> bool:
+    """Whether a file's JSON is plainly something else, as a COCO file that lies beside."""
+    return not (isinstance(value, dict) and ("shapes" in value or "imagePath" in value))
+
+
+def _page(
+    folder: SourceFolder, path: Path, value: Any, split: str, told: set[str]
+) -> Iterator[Found]:
     """One image and its objects. Raises BadInputError before the first piece if it has none."""
-    value = load_json(folder, path)
     page = shaped(value, _Page, folder.place(path))
     image = _image(folder, path, value, page)
     if split not in {"", image.split}:

@@ -385,3 +385,25 @@ def test_reading_stops_when_it_is_cancelled(samples: Path) -> None:
     pieces = IMPORT.read(samples / "primitives", ImportOptions(), ignore_progress, token)
     with pytest.raises(Cancelled):
         list(pieces)
+
+
+def test_json_of_something_else_in_the_folder_is_passed_over(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    one_shape(source)
+    alone = [type(piece) for piece in found_in(IMPORT, source)]
+    coco = json.dumps({"images": [], "annotations": [], "categories": []})
+    (source / "instances_train.json").write_text(coco, "utf-8")
+    (source / "list.json").write_text("[1, 2]", "utf-8")
+    assert [type(piece) for piece in found_in(IMPORT, source)] == alone
+    (source / "half.json").write_text('{"shapes": [', "utf-8")
+    (source / "other.json").write_text('{"imagePath": "b.jpg"}', "utf-8")
+    faults = [piece.place.file for piece in found_in(IMPORT, source) if isinstance(piece, Fault)]
+    assert faults == ["half.json", "other.json"]
+
+
+def test_a_folder_that_holds_json_of_others_only_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "coco.json").write_text('{"images": []}', "utf-8")
+    with pytest.raises(BadInputError, match="holds no JSON file of labelme's"):
+        found_in(IMPORT, tmp_path)
+    with pytest.raises(BadInputError, match="shapes"):
+        found_in(IMPORT, tmp_path / "coco.json")
