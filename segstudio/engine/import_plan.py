@@ -90,7 +90,7 @@ class Copy:
 class PlannedImage:
     """An image of the source that the project has as `image_id`, or gets as `copy` (then 0).
 
-    `size` is (H, W). `record` is JSON; see `core.origin.Origin`.
+    `size` is (H, W), `by_area` as of `FoundImage`. `record` is JSON; see `core.origin.Origin`.
     """
 
     key: str
@@ -101,6 +101,7 @@ class PlannedImage:
     labelled: bool
     record: bytes
     copy: Copy | None = None
+    by_area: bool = False
 
 
 @dataclass

@@ -228,7 +228,7 @@ class _Importing:
 
     def _of_image(self, numbered: tuple[int, PlannedImage], record: ImageRecord) -> _Step:
         """The image's step, with the origins of its annotations."""
-        number, image = numbered
+        image = numbered[1]
         changed = replace(
             record,
             split=record.split or image.split,
@@ -236,7 +236,7 @@ class _Importing:
             if image.labelled and record.state is ImageState.TODO
             else record.state,
         )
-        added, sources = self._new_annotations(number, record)
+        added, sources = self._new_annotations(numbered, record)
         images = ((), ()) if changed == record else ((record,), (changed,))
         edit = Edit(
             self._plan.text,
@@ -250,10 +250,13 @@ class _Importing:
         return step
 
     def _new_annotations(
-        self, number: int, record: ImageRecord
+        self, numbered: tuple[int, PlannedImage], record: ImageRecord
     ) -> tuple[list[Annotation], list[SpooledAnnotation]]:
         """Annotations that the image does not have, in front of those it has, and their sources."""
+        number, image = numbered
         everything = self._plan.spool.annotations(number)
+        if image.by_area:
+            everything.sort(key=lambda each: (not each.iscrowd, -each.mask.area))
         ids = self._places.ids
         taken = [each for each in everything if each.category in ids]
         known = record.id in self._used and bool(taken)

@@ -159,6 +159,7 @@ class _Survey:
             found.labelled,
             as_json(found.record),
             copy,
+            found.by_area,
         )
         self._images.append(planned)
         self._numbers[found.key] = len(self._images)

@@ -33,6 +33,7 @@ from segstudio.formats.coco_source import (
     annotation_files,
     looks_like_instances,
 )
+from segstudio.formats.contract import option
 from segstudio.formats.found import (
     Fault,
     Found,
@@ -51,6 +52,19 @@ MOST_REMARKS_BYTES = 16 << 20
 _LISTS = ("images", "categories", "annotations")
 
 
+@dataclass(frozen=True, kw_only=True)
+class CocoImportOptions(ImportOptions):
+    """Options of the COCO import."""
+
+    depth: str = option(
+        "file",
+        "Depth",
+        "file: what stands later in the file lies in front. area: crowds, then larger objects, lie "
+        "at the back, so that what the file lists last does not cover what is small.",
+        choices=("file", "area"),
+    )
+
+
 @dataclass(frozen=True)
 class CocoImport:
     """Reads COCO instances."""
@@ -61,7 +75,7 @@ class CocoImport:
         "A JSON file of COCO instances, or a folder with annotations/instances_SPLIT.json and the "
         "images in it or beside."
     )
-    options: type[ImportOptions] = ImportOptions
+    options: type[CocoImportOptions] = CocoImportOptions
 
     def recognises(self, source: Path) -> bool:
         """See `ImportFormat.recognises`."""
@@ -78,9 +92,11 @@ class CocoImport:
     ) -> Iterator[Found]:
         """See `ImportFormat.read`.
 
-        The order of an image's annotations in the file is their depth. Where two files use an id
+        The order of an image's annotations in the file is their depth, unless the options say that
+        their areas are. Where two files use an id
         for two things, the later file's keys are "FILE:ID"; categories of one name are one.
         """
+        by_area = isinstance(options, CocoImportOptions) and options.depth == "area"
         folder, files = annotation_files(source, cancel)
         if options.split:
             known = sorted({file.split for file in files} - {""})
@@ -92,7 +108,7 @@ class CocoImport:
                 )
         size = sum(file.path.stat().st_size for file in files)
         several = len(files) > 1
-        shared = _Shared(folder, report, cancel, size, _Ids(several), _Ids(several))
+        shared = _Shared(folder, report, cancel, size, by_area, _Ids(several), _Ids(several))
         by_split: dict[str, dict[str, Any]] = {}
         for file in files:
             record = yield from _FileReader(shared, file).pieces()
@@ -133,6 +149,7 @@ class _Shared:
     report: ProgressSink
     cancel: CancelToken
     size: int
+    by_area: bool
     images: _Ids
     annotations: _Ids
     done: int = 0
@@ -227,6 +244,7 @@ class _FileReader:
             file=file,
             size=size,
             split=split,
+            by_area=self._shared.by_area,
             record={key: item for key, item in value.items() if key != "id"},
         )
 

@@ -58,7 +58,8 @@ class FoundImage:
     which a project may have it, the best first. `file` is the image file in the source, if it is
     there (seen to lie inside), `data` gives the bytes of one that is embedded. `size` is (H, W) as
     the source says it, None if it does not. `labelled` is False where the source says nothing of
-    the image, not even that there is nothing on it.
+    the image, not even that there is nothing on it. `by_area` is True where the order of its
+    annotations says nothing of their depth: crowds, then the larger ones, lie at the back.
     """
 
     key: str
@@ -70,6 +71,7 @@ class FoundImage:
     size: tuple[int, int] | None = None
     split: str = ""
     labelled: bool = True
+    by_area: bool = False
     record: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -81,7 +83,7 @@ class FoundAnnotation:
     where, if it cannot; it is not called before the image is known to have that size. `key` is the
     source's own name for the annotation, "" if it has none. `box` is the half-open box in image
     pixels that the source says beside the mask, if it says one. Those of one image come from the
-    back to the front.
+    back to the front, unless the image says `by_area`.
     """
 
     image: str

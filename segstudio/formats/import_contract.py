@@ -61,8 +61,8 @@ class ImportFormat(Protocol):
         """What the source holds, in its own order and in memory that does not grow with it.
 
         Categories and images come before the annotations that name them; annotations of one image
-        from the back to the front, but not necessarily next to each other. An entry that cannot be
-        used comes as a `Fault`, and the rest goes on.
+        from the back to the front (but see `FoundImage.by_area`), not necessarily next to each
+        other. An entry that cannot be used comes as a `Fault`, and the rest goes on.
 
         Raises BadInputError, with file, line or entry and reason, where the source as a whole
         cannot be used (unreadable, the wrong shape, hostile), Cancelled, OSError as the disk does.

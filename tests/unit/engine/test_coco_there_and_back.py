@@ -19,10 +19,11 @@ from pycocotools.cocoeval import COCOeval
 
 from segstudio.core.changes import Edit, Records
 from segstudio.core.mask import Mask
+from segstudio.core.origin import OriginKind
 from segstudio.engine.export_run import export
 from segstudio.engine.import_run import carry_out, survey
 from segstudio.formats.coco import CocoOptions
-from segstudio.formats.coco_reading import CocoImport
+from segstudio.formats.coco_reading import CocoImport, CocoImportOptions
 from segstudio.store.project import NewImage, ProjectStore
 
 SPLITS = ("train2017", "val2017")
@@ -163,3 +164,34 @@ def test_only_what_was_changed_leaves_otherwise(
     assert entry["bbox"] == list(changed.mask.bbox)
     same = before[differing[0]]
     assert {key for key in entry if entry[key] != same[key]} == {"segmentation", "area", "bbox"}
+
+
+@pytest.mark.parametrize(
+    ("depth", "order"), [("file", ["1", "2", "3", "4"]), ("area", ["4", "3", "1", "2"])]
+)
+def test_crowds_and_large_objects_that_a_file_lists_last_lie_at_the_back_if_one_likes(
+    tmp_path: Path, depth: str, order: list[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "photos" / "a.png")
+
+    def entry(number: int, side: int, **more: object) -> dict[str, object]:
+        square = [0, 0, side, 0, side, side, 0, side]
+        return {"id": number, "image_id": 1, "category_id": 1, "segmentation": [square], **more}
+
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 30, "height": 20}],
+        "categories": [{"id": 1, "name": "dog"}],
+        # What an entry says of its area counts for nothing.
+        "annotations": [entry(1, 9, area=1), entry(2, 4), entry(3, 16), entry(4, 6, iscrowd=1)],
+    }
+    source = tmp_path / "a.json"
+    source.write_text(json.dumps(content), "utf-8")
+    with ProjectStore.create(tmp_path / "p.segstudio", tmp_path / "photos") as store:
+        store.add_images([NewImage("a.png", 30, 20, "")])
+        with survey("coco", source, store, CocoImportOptions(depth=depth)) as plan:
+            carry_out(plan, store)
+        rows = store.annotations(store.images()[0].id)
+        origins = store.origins(OriginKind.ANNOTATION, [row.id for row in rows], "coco")
+        assert [origins[row.id].key for row in rows] == order
+        assert [row.z_order for row in rows] == [0, 1, 2, 3]
