@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from segstudio.core.coco_text import compress, decompress
 from segstudio.core.errors import BadInputError
 
 BoolArray = npt.NDArray[np.bool_]
@@ -135,13 +136,14 @@ class Mask:
         Raises BadInputError if the counts do not describe a mask of that size.
         """
         height, width = int(size[0]), int(size[1])
+        coded, shortest = b"", False
         if isinstance(counts, str | bytes):
             # Letters that are not ASCII become bytes that COCO's characters are not.
             coded = counts.encode("utf-8", "surrogatepass") if isinstance(counts, str) else counts
-            runs = _decompress(coded)
+            runs, shortest = decompress(coded)
         else:
             try:
-                runs = np.asarray(counts, dtype=np.int64)
+                runs = np.array(counts, dtype=np.int64)
             except (TypeError, ValueError, OverflowError):
                 raise BadInputError("A mask's run lengths are not whole numbers.") from None
         if height < 0 or width < 0 or runs.ndim != 1 or np.any(runs < 0):
@@ -153,6 +155,11 @@ class Mask:
                 f"A mask's run lengths add up to {int(runs.sum())} pixels "
                 f"where its image has {height * width}."
             )
+        if len(runs) and runs[1:].all():
+            mask = cls((height, width), runs)
+            if shortest:  # then it is what `counts` would be
+                mask.__dict__["counts"] = coded
+            return mask
         ends = np.cumsum(runs)
         if len(ends) % 2:
             ends = np.append(ends, ends[-1])
@@ -198,7 +205,7 @@ class Mask:
     @cached_property
     def counts(self) -> bytes:
         """COCO compressed counts, byte for byte what pycocotools writes."""
-        return _compress(self._runs)
+        return compress(self._runs)
 
     def to_coco(self) -> dict[str, object]:
         """`{"size": [H, W], "counts": text}` as COCO JSON holds it."""
@@ -352,40 +359,3 @@ def _by_column(starts: Runs, ends: Runs, height: int) -> tuple[Runs, Runs, Runs]
     column = first[of] + np.arange(len(of)) - (np.cumsum(pieces) - pieces)[of]
     low = column * height
     return column, np.maximum(starts[of], low) - low, np.minimum(ends[of], low + height) - low
-
-
-def _compress(runs: Runs) -> bytes:
-    """COCO's text: difference to the run two before, then 5 bits a character, least first."""
-    values = runs.copy()
-    values[3:] -= runs[1:-2]
-    digits = []
-    running = np.ones(len(values), dtype=bool)
-    while running.any():
-        digit = values & 31
-        values >>= 5
-        more = np.where(digit & 16, values != -1, values != 0)
-        digits.append(np.where(running, digit + 32 * more + 48, 0))
-        running = running & more
-    if not digits:
-        return b""
-    table = np.stack(digits, axis=1).astype(np.uint8).ravel()
-    return bytes(table[table != 0].tobytes())
-
-
-def _decompress(text: bytes) -> Runs:
-    codes = np.frombuffer(text, dtype=np.uint8).astype(np.int64) - 48
-    if np.any((codes < 0) | (codes > 63)) or (len(codes) and codes[-1] & 32):
-        raise BadInputError("A mask's compressed run lengths hold characters that COCO does not.")
-    last = (codes & 32) == 0
-    group = np.concatenate(([0], np.cumsum(last)[:-1])) if len(codes) else codes
-    first = np.concatenate(([0], np.flatnonzero(last)[:-1] + 1)) if len(codes) else codes
-    place = np.arange(len(codes)) - first[group]
-    if len(codes) and int(place.max()) > 11:
-        raise BadInputError("A mask's compressed run lengths are larger than any image.")
-    values = np.zeros(int(last.sum()), dtype=np.int64)
-    np.add.at(values, group, (codes & 31) << (5 * place))
-    negative = (codes[last] & 16) != 0
-    values[negative] -= np.int64(1) << (5 * (place[last][negative] + 1))
-    values[1::2] = np.cumsum(values[1::2])
-    values[2::2] = np.cumsum(values[2::2])
-    return values

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as reference
 
+from segstudio.core.coco_text import compress
 from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Mask
 
@@ -40,6 +41,35 @@ def test_a_mask_comes_back_from_runs_text_and_lists(array: Array) -> None:
     assert Mask.from_coco(mask.size, mask.counts.decode()) == mask
     assert Mask.from_coco(mask.size, mask.runs.tolist()) == mask
     assert hash(Mask.from_coco(mask.size, mask.counts)) == hash(mask)
+
+
+@given(masks, st.integers(0, 3), st.data())
+def test_text_longer_than_need_be_is_the_same_mask(
+    array: Array, more: int, data: st.DataObject
+) -> None:
+    mask = Mask.from_array(array)
+    ends = [at for at, code in enumerate(mask.counts, 1) if code < 80]
+    at = data.draw(st.sampled_from(ends))
+    last = mask.counts[at - 1]  # drawn out by characters that repeat its sign
+    sign = b"\x6f" if last - 48 & 16 else b"P"
+    final = bytes([sign[0] - 32])
+    drawn = bytes([last + 32]) + sign * more + final
+    read = Mask.from_coco(mask.size, mask.counts[: at - 1] + drawn + mask.counts[at:])
+    assert read == mask
+    assert read.counts == mask.counts
+
+
+@given(masks, st.data())
+def test_runs_of_nothing_are_left_out(array: Array, data: st.DataObject) -> None:
+    mask = Mask.from_array(array)
+    runs = mask.runs.copy()
+    at = data.draw(st.integers(0, len(runs)))
+    given = np.insert(runs, [at, at], 0) if data.draw(st.booleans()) else np.append(runs, 0)
+    read = Mask.from_coco(mask.size, given)
+    assert np.array_equal(read.runs, mask.runs)
+    text = compress(given)
+    assert Mask.from_coco(mask.size, text).counts == mask.counts
+    given[0] += 1  # what was handed over is still the caller's own
 
 
 @given(masks, st.data())
