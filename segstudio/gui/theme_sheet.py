@@ -83,6 +83,7 @@ QAbstractItemView::item:selected { background: $selected; color: $text; }
 QHeaderView { background: $panel; border: none; }
 QHeaderView::section { background: $panel; color: $dim; border: none;
     border-bottom: 1px solid $line; padding: ${step}px ${step2}px; }
+QDialog QHeaderView::section { padding: ${step}px 5px; }
 
 QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; color: $dim; }
 QDockWidget::title { background: $window; padding: ${step}px ${step2}px; }

@@ -105,11 +105,14 @@ class ExportDesk(QObject):
         )
 
     def _tell(self, report: ExportReport, target: Path) -> None:
-        sentence = self.tr("Exported {} images with {} annotations to {}.").format(
+        sentence = self.tr("Exported {:,} images with {:,} annotations to {}.").format(
             report.images, report.annotations, target
         )
-        if report.proof is not None and not report.proof.equal:
-            sentence += " " + self.tr("Read back, {} differ.").format(report.proof.total)
+        if report.proof is not None and report.proof.equal:
+            sentence += " " + self.tr("Read back: all is as announced.")
+        elif report.proof is not None:
+            differ = self.tr("Read back: {:,} differences; do not use this export.")
+            sentence += " " + differ.format(report.proof.total)
         if report.skipped:
             sentence += " " + self.tr("{} were left out.").format(len(report.skipped))
         details = [f"{item.path}: {item.reason}" for item in report.skipped] + [*report.notes]

@@ -28,6 +28,7 @@ from segstudio.gui.dialogs.fields import (
     Field,
     choice_field,
     dim_label,
+    explained,
     fit_height,
     make_form,
 )
@@ -36,8 +37,8 @@ from segstudio.gui.dialogs.option_fields import add_option, format_text, option_
 from segstudio.gui.theme import SPACING
 
 OBJECTS = "objects"  # the option that names annotations; here they are the selected ones
-FIXED_ROWS = 4  # of the form: format, its description, folder, what is wrong with it
-FORM_WIDTH, LOSSES_WIDTH = 460, 420  # px, at least
+FIXED_ROWS = 2  # of the form: format with its description, folder with what is wrong with it
+FORM_WIDTH, LOSSES_WIDTH = 460, 540  # px, at least
 LOOK_MS = 250  # options that change one after the other are looked at once
 
 T = TypeVar("T")
@@ -101,15 +102,15 @@ class ExportDialog(QDialog):
         self._show_format()
 
     def _lay_out(self) -> None:
-        line = QHBoxLayout()
+        named = QWidget()
+        line = QHBoxLayout(named)
+        line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(SPACING)
         line.addWidget(self.target, 1)
         line.addWidget(self._browse)
         form = self._form
-        form.addRow(self.tr("Format"), self.format)
-        form.addRow("", self._description)
-        form.addRow(self.tr("Folder"), line)
-        form.addRow("", self._warning)
+        form.addRow(self.tr("Format"), explained(self.format, self._description))
+        form.addRow(self.tr("Folder"), explained(named, self._warning))
         left = QVBoxLayout()
         left.addLayout(form)
         left.addStretch(1)

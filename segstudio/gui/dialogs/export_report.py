@@ -108,6 +108,7 @@ class ExportReportDialog(QDialog):
             layout.addStretch(1)
         layout.addWidget(buttons)
         self.resize(760, 480 if tall else 180)
+        self.table.view.setFocus()  # Enter opens a row
 
 
 def _total(report: ExportReport) -> int:

@@ -147,19 +147,24 @@ def make_form() -> QFormLayout:
 
 def add_row(form: QFormLayout, label: str, field: Field, explanation: str) -> None:
     """A row of the form: the field, and in dim text below it what it does."""
+    cell = explained(field.widget, dim_label(explanation) if explanation else None)
+    if explanation:
+        field.widget.setAccessibleDescription(explanation)
+    name = QLabel(label)  # also an empty one: without, a form gives wrapped text spare height
+    if label:
+        name.setBuddy(field.widget)
+        field.widget.setAccessibleName(label)
+    form.addRow(name, cell)
+
+
+def explained(field: QWidget, explanation: QLabel | None) -> QWidget:
+    """A cell of the form: the field, and right below it what explains it."""
     cell = QWidget()
     column = QVBoxLayout(cell)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(SPACING // 2)
-    column.addWidget(field.widget)
-    if explanation:
-        column.addWidget(dim_label(explanation))
-        field.widget.setAccessibleDescription(explanation)
+    column.addWidget(field)
+    if explanation is not None:
+        column.addWidget(explanation)
     column.addStretch(1)  # what is left over comes below the text, not above it
-    if label:
-        name = QLabel(label)
-        name.setBuddy(field.widget)
-        field.widget.setAccessibleName(label)
-        form.addRow(name, cell)
-    else:
-        form.addRow("", cell)
+    return cell

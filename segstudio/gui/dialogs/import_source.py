@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
 from segstudio.formats.contract import declared_options
 from segstudio.formats.import_contract import ImportOptions
 from segstudio.formats.registry import IMPORT_FORMATS, import_format
-from segstudio.gui.dialogs.fields import Field, dim_label, make_form
+from segstudio.gui.dialogs.fields import Field, dim_label, explained, make_form
 from segstudio.gui.dialogs.option_fields import add_option, format_text, option_field
 from segstudio.gui.theme import SPACING
 
-FIXED_ROWS = 4  # of the form: source, what is said of it, format, its description
+FIXED_ROWS = 2  # of the form: source with what is said of it, format with its description
 ASKED_LATER = "leave_out_faults"  # once it is known whether there are any
 TYPING_MS = 300
 
@@ -65,17 +65,17 @@ class ImportSource(QWidget):
         self._show_format()
 
     def _lay_out(self) -> None:
-        line = QHBoxLayout()
+        named = QWidget()
+        line = QHBoxLayout(named)
+        line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(SPACING)
         line.addWidget(self.source, 1)
         for button in (self._file, self._folder):
             button.setAutoDefault(False)
             line.addWidget(button)
         form = self._form
-        form.addRow(self.tr("Source"), line)
-        form.addRow("", self.told)
-        form.addRow(self.tr("Format"), self.format)
-        form.addRow("", self._description)
+        form.addRow(self.tr("Source"), explained(named, self.told))
+        form.addRow(self.tr("Format"), explained(self.format, self._description))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)

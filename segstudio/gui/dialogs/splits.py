@@ -47,6 +47,9 @@ class SplitDialog(QDialog):
         self.said = QLabel()
         self.said.setWordWrap(True)
         self.table = ReportTable(self.tr("What each split gets"), ("",))
+        keeps_place = self.table.sizePolicy()
+        keeps_place.setRetainSizeWhenHidden(True)  # else the form spreads over its place
+        self.table.setSizePolicy(keeps_place)
         self._plan: SplitPlan | None = None
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)

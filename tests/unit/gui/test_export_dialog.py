@@ -151,3 +151,15 @@ def test_no_text_is_squeezed_after_a_change_of_format(shown: Shown, qtbot: QtBot
         shown.use(key)
         qtbot.waitUntil(lambda: shown.dialog.height() == shown.dialog.minimumHeight())
         fits()
+
+
+@pytest.mark.parametrize("key", ["coco", "voc"])
+def test_no_row_is_higher_than_its_text_needs(shown: Shown, qtbot: QtBot, key: str) -> None:
+    shown.use(key)
+    qtbot.wait(50)
+    form = shown.dialog._form
+    cells = [form.itemAt(row, form.ItemRole.FieldRole) for row in range(form.rowCount())]
+    wrapped = [cell for cell in cells if cell is not None and cell.heightForWidth(400) > 0]
+    assert len(wrapped) > 5
+    for cell in wrapped:
+        assert cell.geometry().height() == cell.heightForWidth(cell.geometry().width())
