@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.mask import Box, Mask
 from segstudio.formats.found import Place
-from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind
+from segstudio.formats.holding import (
+    HeldAnnotation,
+    HeldImage,
+    Loss,
+    LossKind,
+    attributes_lost,
+)
 
 DIGEST = 16  # bytes
 MOST_COMPARED = 50  # of one annotation that is not found as it should be
@@ -29,6 +37,9 @@ def digest(row: HeldAnnotation) -> bytes:
     found = blake2b(row.mask.counts, digest_size=DIGEST)
     box = row.box or row.mask.box
     text = f"{row.mask.size} {int(row.iscrowd)} {tuple(map(float, box))} {row.category}"
+    if row.attributes is not None:
+        said = _as_json(row.attributes) if row.attributes else "{}"  # mostly, and much quicker
+        text = f"{said} {_scores(row)} {text}"
     found.update(text.encode("utf-8", "surrogatepass"))
     return found.digest()
 
@@ -106,6 +117,23 @@ def _between(item: HeldAnnotation, row: FoundRow) -> Iterator[str]:
     elif (other.box or other.mask.box) != (item.box or item.mask.box):
         box, wanted = (_corners(each.box or each.mask.box) for each in (other, item))
         yield f"{start} has the box {box} in the files and not {wanted}."
+    if other.scores != item.scores:
+        scores, wanted = _scores(other), _scores(item)
+        yield f"{start} has the scores {scores} in the files and not {wanted}."
+    said, known = other.attributes or {}, item.attributes or {}
+    for key in sorted({*said, *known}, key=str):
+        here, there = (_as_json(each[key]) if key in each else "none" for each in (said, known))
+        if here != there:
+            yield f"{start} has the attribute “{key}” as {here} in the files and not as {there}."
+
+
+def _scores(row: HeldAnnotation) -> str:
+    return ", ".join("none" if score is None else str(float(score)) for score in row.scores)
+
+
+def _as_json(value: Any) -> str:
+    """Equal for what JSON holds as equal."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
 
 
 def _named(item: HeldAnnotation, place: str = "") -> str:
@@ -168,6 +196,10 @@ def _changes(
         yield "gets another category"
     if any(item.iscrowd != row.iscrowd for item in held) and LossKind.CROWD not in kinds:
         yield "changes its crowd mark"
+    kept = held[0].attributes
+    lost = {} if kept is None else attributes_lost(row.attributes, kept)
+    if lost and LossKind.ATTRIBUTES not in kinds:
+        yield f"loses its attributes ({', '.join(lost)})"
 
 
 def _differing(a: Mask, b: Mask) -> int:

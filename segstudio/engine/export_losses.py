@@ -27,7 +27,8 @@ class ExpectedImage:
     """What the files should say of one image.
 
     `digests` holds one of `DIGEST` bytes for each annotation, back to front: digests and not
-    masks, so that memory hardly grows with the project.
+    masks, so that memory hardly grows with the project. `worded`: attributes and scores are in
+    them.
     """
 
     image: ImageRecord
@@ -35,6 +36,8 @@ class ExpectedImage:
     digests: bytes
     ordered: bool
     listed: bool
+    split: str | None
+    worded: bool
 
 
 @dataclass
@@ -63,7 +66,9 @@ class Announcement:
             self._counts[image.path] = {kind: (len(ids), px) for kind, (ids, px) in rows.items()}
         self._listed.extend(own[: MOST_LISTED - len(self._listed)])
         digests = b"".join(digest(row) for row in held.annotations)
-        self.expected.append(ExpectedImage(image, held.name, digests, held.ordered, held.listed))
+        worded = any(row.attributes is not None for row in held.annotations)
+        flags = held.ordered, held.listed, held.split, worded
+        self.expected.append(ExpectedImage(image, held.name, digests, *flags))
 
     def losses(self, without: frozenset[str] = frozenset()) -> Losses:
         """The report; `without` are paths of images that were not written in the end."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segstudio.core.errors import BadInputError
@@ -71,7 +71,8 @@ def prove(
     """Compare the files with the project, image by image.
 
     Masks pixel for pixel, category names, crowd flags, boxes where the files say them, the order
-    of overlap, sizes of images, and that nothing else is there. What comes back otherwise than in
+    of overlap, attributes and scores where the format holds them, sizes and splits of images, and
+    that nothing else is there. What comes back otherwise than in
     the project must be among the losses that were announced. `without` are the paths of images
     that were left out while writing.
 
@@ -158,13 +159,16 @@ class _FirstReading:
         if size not in {None, item.image.size}:
             self._of_other_size.add(item.image.id)
             self._differences.add(item.image.path, _other_size(says, size, item.image))
+        if item.split not in {None, piece.split}:
+            text = f"The files say that it is of the split “{piece.split}”, not “{item.split}”."
+            self._differences.add(item.image.path, text)
 
     def _annotation(self, piece: FoundAnnotation) -> None:
         item = self._names.images.get(piece.image)
         if item is None or item.image.id in self._of_other_size:
             return  # told with the image
         try:
-            row = found_row(piece, self._names.categories, item.image)
+            row = found_row(piece, self._names.categories, item)
         except BadInputError as error:
             self._differences.add(item.image.path, f"{piece.place}: {error}")
             return
@@ -187,11 +191,17 @@ class _FirstReading:
         return wrong
 
 
-def found_row(piece: FoundAnnotation, categories: dict[str, str], image: ImageRecord) -> FoundRow:
+def found_row(
+    piece: FoundAnnotation, categories: dict[str, str], expected: ExpectedImage
+) -> FoundRow:
     """What the files say of one annotation. Raises BadInputError if its mask cannot be drawn."""
-    mask = piece.mask(image.size)
+    mask = piece.mask(expected.image.size)
     name = categories.get(piece.category, piece.category)
-    return FoundRow(HeldAnnotation((), name, mask, piece.iscrowd, piece.box), piece.place)
+    held = HeldAnnotation((), name, mask, piece.iscrowd, piece.box)
+    if expected.worded:
+        scores = piece.predicted_iou, piece.stability
+        held = replace(held, attributes=piece.attributes, scores=scores)
+    return FoundRow(held, piece.place)
 
 
 def _same(item: ExpectedImage, found: bytearray) -> bool:
@@ -260,8 +270,8 @@ def _rows_again(
         elif isinstance(piece, FoundImage):
             names.image(piece)
         elif isinstance(piece, FoundAnnotation) and piece.image in names.images:
-            image = names.images[piece.image].image
+            item = names.images[piece.image]
             try:
-                yield image.id, found_row(piece, names.categories, image)
+                yield item.image.id, found_row(piece, names.categories, item)
             except BadInputError:
                 continue  # told in the first reading

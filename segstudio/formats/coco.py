@@ -20,13 +20,14 @@ from segstudio.core.project_view import ProjectView
 from segstudio.formats.coco_entries import KEY
 from segstudio.formats.coco_numbers import file_names
 from segstudio.formats.coco_reading import CocoImport
-from segstudio.formats.coco_returning import as_text, own_box
+from segstudio.formats.coco_returning import as_text, held_attributes, own_box
+from segstudio.formats.coco_source import UNSPLIT, held_split
 from segstudio.formats.coco_writing import CocoWriter, Origins
 from segstudio.formats.contract import ExportOptions, ExportReport, Skipped, option
 from segstudio.formats.found import Found
 from segstudio.formats.holding import HeldAnnotation, HeldImage
 from segstudio.formats.image_files import copy_upright
-from segstudio.formats.naming import safe_stem
+from segstudio.formats.naming import renamed_splits, safe_stem
 from segstudio.formats.selection import Selection, select_images
 
 _ALWAYS_LOST = (
@@ -96,7 +97,7 @@ class CocoFormat:
         splits: dict[str, list[ImageRecord]] = {}
         for image in selection.images:
             if image.id in names:
-                splits.setdefault(safe_stem(image.split or "default"), []).append(image)
+                splits.setdefault(safe_stem(image.split or UNSPLIT), []).append(image)
         writer = CocoWriter(
             view,
             categories,
@@ -110,7 +111,7 @@ class CocoFormat:
             total,
         )
         (folder / "annotations").mkdir()
-        writer.write(folder / "annotations", sorted(splits.items()) or [("default", [])])
+        writer.write(folder / "annotations", sorted(splits.items()) or [(UNSPLIT, [])])
         report(Progress(total, total, "Exported"))
         return ExportReport(len(names), writer.annotations, 0, tuple(skipped))
 
@@ -119,7 +120,8 @@ class CocoFormat:
         chosen = _checked(options)
         names = _names(view, select_images(view, options), chosen)
         categories = {category.id: category.name for category in view.categories()}
-        return CocoHolding(Origins(view, chosen.as_imported), names, categories)
+        splits = renamed_splits(view.images(), held_split)
+        return CocoHolding(Origins(view, chosen.as_imported), names, categories, splits)
 
     def reread(
         self,
@@ -140,10 +142,11 @@ class CocoHolding:
     origins: Origins
     names: Mapping[int, str]
     categories: Mapping[int, str]
+    splits: tuple[str, ...] = ()  # what becomes of those with other names
 
     @property
     def always_lost(self) -> tuple[str, ...]:
-        return _ALWAYS_LOST
+        return *_ALWAYS_LOST, *self.splits
 
     @property
     def category_names(self) -> tuple[str, ...]:
@@ -159,10 +162,13 @@ class CocoHolding:
                 row.mask,
                 row.iscrowd,
                 own_box(row, origins.get(row.id)),
+                held_attributes(row, origins.get(row.id)),
+                (row.predicted_iou, row.stability),
             )
             for row in annotations
         )
-        return HeldImage(self.names[image.id].replace("\\", "/"), tuple(held))
+        name = self.names[image.id].replace("\\", "/")
+        return HeldImage(name, tuple(held), split=held_split(image.split))
 
 
 def _checked(options: ExportOptions) -> CocoOptions:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.project_view import ProjectView
+from segstudio.formats.coco_source import held_split
 from segstudio.formats.contract import ExportOptions, ExportReport
 from segstudio.formats.found import Found
 from segstudio.formats.import_contract import ImportOptions
+from segstudio.formats.naming import renamed_splits
 from segstudio.formats.panoptic_entries import KEY
 from segstudio.formats.panoptic_holding import PanopticHolding
 from segstudio.formats.panoptic_reading import CocoPanopticImport
@@ -57,7 +59,8 @@ class CocoPanopticFormat:
             image.id: said_path(json_text(image.path)) or files[image.id] for image in view.images()
         }
         merged = merged_categories(categories, merge_stuff=chosen.merge_stuff)
-        return PanopticHolding(view, names, wanted, said, merged)
+        splits = renamed_splits(view.images(), held_split)
+        return PanopticHolding(view, names, wanted, said, merged, splits)
 
     def reread(
         self, folder: Path, options: ExportOptions, report: ProgressSink, cancel: CancelToken

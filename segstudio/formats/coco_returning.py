@@ -29,6 +29,17 @@ def own_box(annotation: Annotation, origin: Origin | None) -> Box | None:
     return box_of(origin.record.get("bbox"))
 
 
+def held_attributes(annotation: Annotation, origin: Origin | None) -> dict[str, Any]:
+    """The attributes that are read of its entry; one of a mere box says so by what it lacks."""
+    held = dict(annotation.attributes)
+    if origin is None or origin.record.get("segmentation"):
+        return held
+    if unchanged(annotation, origin):
+        return {BOX_ONLY: True} | held
+    held.pop(BOX_ONLY, None)  # it has become a mask since
+    return held
+
+
 def annotation_entry(
     annotation: Annotation, origin: Origin | None, *, as_polygons: bool
 ) -> dict[str, Any]:
@@ -84,9 +95,9 @@ def _returned(annotation: Annotation, origin: Origin, *, as_polygons: bool) -> d
         entry["iscrowd"] = 0
     if "z_order" in entry:
         entry["z_order"] = annotation.z_order
-    was, now = _fields(told(origin.record)), _fields(_told_of(annotation))
-    for said in (was, now):  # an entry with nothing but a box says so by having nothing else
-        said["attributes"].pop(BOX_ONLY, None)
+    was, now = _fields(told(entry)), _fields(_told_of(annotation))
+    if not origin.record.get("segmentation") and entry.get("segmentation"):
+        now["attributes"].pop(BOX_ONLY, None)
     return entry | {key: value for key, value in now.items() if value != was[key]}
 
 

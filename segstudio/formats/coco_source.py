@@ -10,12 +10,13 @@ from pathlib import Path
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken
 from segstudio.formats.found import Place
+from segstudio.formats.naming import safe_stem
 from segstudio.formats.source_files import SourceFolder
 
 _NAMED = re.compile(r"instances_(?P<split>.+)")  # COCO's own download, and our export
 _SPLITS = frozenset({"train", "val", "valid", "test"})
 _ANYWHERE = ("*.json", "*/*.json")
-_UNSPLIT = "default"  # our export's name for images without a split
+UNSPLIT = "default"  # our export's name for images without a split
 _LISTS = re.compile(rb'"(images|categories)"\s*:\s*\[')
 _PANOPTIC = b'"segments_info"'
 _LOOKED_AT = 1 << 16  # bytes at the beginning, and at the end, of a file
@@ -70,11 +71,17 @@ def looks_like_instances(path: Path) -> bool:
     return begins and _PANOPTIC not in shown and _LISTS.search(shown) is not None
 
 
+def held_split(split: str) -> str:
+    """The split that comes back of a file that is named for it; panoptic COCO's are as well."""
+    name = safe_stem(split or UNSPLIT)
+    return "" if name == UNSPLIT else name
+
+
 def _split(path: Path) -> str:
     """ "train2017" of instances_train2017.json, "train" of train.json and of train/labels.json."""
     named = _NAMED.fullmatch(path.stem)
     if named:
-        return "" if named["split"] == _UNSPLIT else named["split"]
+        return "" if named["split"] == UNSPLIT else named["split"]
     if path.stem.lower() in _SPLITS:
         return path.stem
     return path.parent.name if path.parent.name.lower() in _SPLITS else ""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from segstudio.core.annotation import Annotation
 from segstudio.core.image import ImageRecord
 from segstudio.core.mask import Box, Mask
+from segstudio.formats.boxes import BOX_ONLY
 
 
 class LossKind(StrEnum):
@@ -56,7 +57,9 @@ class HeldAnnotation:
 
     `ids` are those of the project's annotations that it stands for: several where a format makes
     one of them. `category` is the name as the file has it. `box` is the box that the file says
-    beside the mask, where it is another than the mask's own.
+    beside the mask, where it is another than the mask's own. `attributes` are those that come back,
+    with the `scores` (predicted IoU, stability); None where the format holds none, and then neither
+    is compared. A holding gives them for all annotations or for none.
     """
 
     ids: tuple[int, ...]
@@ -64,6 +67,8 @@ class HeldAnnotation:
     mask: Mask
     iscrowd: bool = False
     box: Box | None = None
+    attributes: Mapping[str, Any] | None = None
+    scores: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class HeldImage:
     Annotations come from the back to the front, as the format's reader gives them. Where a format
     holds no order, `ordered` is False. `losses` say all in which `annotations` differ from those
     of the project: for each annotation that is gone or has other pixels, another category name or
-    crowd flag, at least one. `listed` is False where the files do not even name the image.
+    crowd flag, or loses an attribute that is held, at least one. `listed` is False where the files
+    do not even name the image. `split` is the one that comes back, None where it is not compared.
     """
 
     name: str
@@ -81,6 +87,19 @@ class HeldImage:
     losses: tuple[Loss, ...] = ()
     ordered: bool = True
     listed: bool = True
+    split: str | None = None
+
+
+def attributes_lost(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> list[str]:
+    """The names of attributes that come back otherwise, sorted.
+
+    One that says "no" or nothing may as well be missing, and `BOX_ONLY` of what is a box no more.
+    """
+    return sorted(
+        str(key)
+        for key, value in wanted.items()
+        if value and held.get(key) != value and key != BOX_ONLY
+    )
 
 
 class Holding(Protocol):

@@ -28,7 +28,13 @@ from segstudio.formats.found import Found
 from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind, pixel_count
 from segstudio.formats.image_files import copied_name, copy_upright
 from segstudio.formats.import_contract import ImportOptions
-from segstudio.formats.labelme_entries import Shapes, group_ids, own_shapes, shapes_of
+from segstudio.formats.labelme_entries import (
+    Shapes,
+    group_ids,
+    held_attributes,
+    own_shapes,
+    shapes_of,
+)
 from segstudio.formats.labelme_import import IMAGE_KEYS, KEY, LabelmeImport
 from segstudio.formats.naming import export_stems, safe_stem
 from segstudio.formats.selection import drawn_annotations, select_images
@@ -185,9 +191,12 @@ class LabelmeHolding:
             if wanted is not None and groups[row.id] != wanted:
                 text = f"The group_id of annotation {row.id} is that of another one, and is left."
                 losses.append(Loss(LossKind.ATTRIBUTES, image.path, row.id, text))
-            held.append(HeldAnnotation((row.id,), names[row.category_id], mask, row.iscrowd))
+            said = held_attributes(row, groups[row.id])
+            scores = row.predicted_iou, row.stability
+            name = names[row.category_id]
+            held.append(HeldAnnotation((row.id,), name, mask, row.iscrowd, None, said, scores))
         name = self.layout.folder(image) + self.layout.image_path(image)
-        return HeldImage(name, tuple(held), tuple(losses))
+        return HeldImage(name, tuple(held), tuple(losses), split=image.split)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 from segstudio.core.annotation import Annotation
 from segstudio.core.origin import Origin, mask_key
 from segstudio.formats.checked import tidy_name
-from segstudio.formats.labelme_import import KEY, SHAPE_ATTRIBUTES, SHAPE_KEYS
+from segstudio.formats.labelme_import import KEY, SHAPE_ATTRIBUTES, SHAPE_KEYS, attributes_of
 from segstudio.formats.labelme_shapes import mask_shape, polygon_shapes
 from segstudio.imaging.chain_outlines import chain_outlines
 
@@ -98,22 +98,39 @@ def shapes_of(
         more = recorded[0] if recorded else {}
         extras = {key: value for key, value in more.items() if key not in _OURS}
         drawn = [extras | {"flags": {}, "description": ""} | shape for shape in drawn]
+    as_it_came = own is not None and _without_group(attributes_of(own)) == _without_group(
+        row.attributes
+    )
     entries = []
     for number, shape in enumerate(drawn):
         entry = {"label": label, **shape, "group_id": group}
         entry["label"] = label
         entry.setdefault("flags", {})
+        if not as_it_came:  # then the first says it all
+            _tell_attributes(entry, row.attributes if number == 0 else {})
         if number == 0:
             _tell(entry, row)
         entries.append(entry)
     return entries
 
 
-def _tell(entry: dict[str, Any], row: Annotation) -> None:
-    """Write into an entry what the project says of the annotation, and nothing that it no longer
-    says; keys that say the same stay as they are."""
-    attributes = dict(row.attributes)
-    attributes.pop("group_id", None)
+def _without_group(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if key != "group_id"}
+
+
+def held_attributes(row: Annotation, group: GroupId) -> dict[str, Any]:
+    """The attributes that are read of its entries: labelme's own keys say nothing where they are
+    empty, and its group is the one that it gets."""
+    held = _without_group(row.attributes)
+    for key, empty in (("description", ""), ("flags", {})):
+        if held.get(key) == empty:
+            del held[key]
+    return held if group is None else held | {"group_id": group}
+
+
+def _tell_attributes(entry: dict[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Write these attributes into an entry, and no others; its group is not one of them."""
+    attributes = _without_group(wanted)
     description = attributes.get("description")
     if isinstance(description, str):
         entry["description"] = attributes.pop("description")
@@ -126,8 +143,16 @@ def _tell(entry: dict[str, Any], row: Annotation) -> None:
             entry[name] = attributes.pop(name)
         else:
             entry.pop(name, None)
+    if attributes:
+        entry["attributes"] = attributes
+    elif entry.get("attributes"):
+        del entry["attributes"]
+
+
+def _tell(entry: dict[str, Any], row: Annotation) -> None:
+    """Write into an entry what else the project says of the annotation, and nothing that it no
+    longer says; keys that say the same stay as they are."""
     said = {
-        "attributes": attributes,
         "iscrowd": int(row.iscrowd),
         "stage": row.stage.value,
         "tool": "" if row.tool == KEY else row.tool,
@@ -135,7 +160,7 @@ def _tell(entry: dict[str, Any], row: Annotation) -> None:
         "predicted_iou": row.predicted_iou,
         "stability_score": row.stability,
     }
-    silent = {"attributes": {}, "iscrowd": 0, "stage": "assisted", "tool": "", "model": ""}
+    silent = {"iscrowd": 0, "stage": "assisted", "tool": "", "model": ""}
     for key, value in said.items():
         if value != silent.get(key):
             entry[key] = value

@@ -78,7 +78,7 @@ class LabelmeImport:
             if not source.is_dir():
                 return source.suffix.lower() == ".json" and _looks_right(source)
             return any(map(_looks_right, islice(source.rglob("*.json"), _LOOKED_AT)))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False
 
     def read(
@@ -184,7 +184,7 @@ def _annotation(entries: Sequence[_Entry], image: str) -> FoundAnnotation:
         place=first.place,
         key=f"{image}#{number}",
         iscrowd=raw.get("iscrowd") in (True, "1"),
-        attributes=_attributes(entries),
+        attributes=attributes_of([entry.raw for entry in entries]),
         stage=Stage(stage) if stage in list(Stage) else Stage.ASSISTED,
         tool=_text(raw.get("tool")),
         model_key=_text(raw.get("model")),
@@ -205,23 +205,20 @@ class _Together:
         return masks[0] if len(masks) == 1 else union_of(masks, size)
 
 
-def _attributes(entries: Sequence[_Entry]) -> dict[str, Any]:
-    """What the first of the shapes that says a thing says of it."""
+def attributes_of(shapes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the first of an object's entries of `shapes` that says a thing says of it."""
     found: dict[str, Any] = {}
-    for entry in entries:
-        own = entry.raw.get("attributes")
+    for shape in shapes:
+        own = shape.get("attributes")
         said: dict[str, Any] = dict(own) if isinstance(own, dict) else {}
         said |= {
-            name: entry.raw[name]
+            name: shape[name]
             for name in SHAPE_ATTRIBUTES
-            if isinstance(entry.raw.get(name), bool | int | str)
+            if isinstance(shape.get(name), bool | int | str)
         }
-        if entry.shape.group_id is not None:
-            said["group_id"] = entry.shape.group_id
-        if entry.shape.description:
-            said["description"] = entry.shape.description
-        if entry.shape.flags:
-            said["flags"] = entry.shape.flags
+        if shape.get("group_id") is not None:
+            said["group_id"] = shape["group_id"]
+        said |= {name: shape[name] for name in ("description", "flags") if shape.get(name)}
         found = said | found
     return found
 

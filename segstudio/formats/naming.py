@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import PurePosixPath
 
@@ -45,6 +45,16 @@ def unique_stems(stems: Iterable[tuple[int, str]]) -> dict[int, str]:
         taken.add(_folded(stem))
         result[number] = stem
     return result
+
+
+def renamed_splits(images: Iterable[ImageRecord], held: Callable[[str], str]) -> tuple[str, ...]:
+    """A sentence for each split that comes back under another name, which `held` gives."""
+    found = [(split, held(split)) for split in sorted({image.split for image in images})]
+    return tuple(
+        f"The split “{split}” comes back as “{name}”." if name else f"The split “{split}” is lost."
+        for split, name in found
+        if name != split
+    )
 
 
 def safe_stem(text: str) -> str:

@@ -11,6 +11,7 @@ from segstudio.core.image import ImageRecord
 from segstudio.core.mask import Box, Mask
 from segstudio.core.origin import Origin, OriginKind, mask_key
 from segstudio.core.project_view import ProjectView
+from segstudio.formats.coco_source import held_split
 from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind
 from segstudio.formats.panoptic_entries import KEY, said_box
 from segstudio.formats.panoptic_segments import grouped
@@ -26,12 +27,14 @@ class PanopticHolding:
     wanted: Mapping[int, str]  # as the project has them
     files: Mapping[int, str]
     merged: Collection[int]  # categories that are one segment an image
+    splits: tuple[str, ...] = ()  # what becomes of those with other names
 
     @property
     def always_lost(self) -> tuple[str, ...]:
         return (
             "Which annotation lies in front: segments do not overlap.",
             "Prompts, reviews and times of annotations.",
+            *self.splits,
         )
 
     def image(self, image: ImageRecord, annotations: Sequence[Annotation]) -> HeldImage:
@@ -47,7 +50,18 @@ class PanopticHolding:
             box = _box(group, mask, origins)
             name = self.names[group[0].category_id]
             members = tuple(item.id for item in group)
-            held.append(HeldAnnotation(members, name, mask, group[0].iscrowd, box=box))
+            one = group[0] if len(group) == 1 else None  # of several, no segment says anything
+            held.append(
+                HeldAnnotation(
+                    members,
+                    name,
+                    mask,
+                    group[0].iscrowd,
+                    box,
+                    one.attributes if one else {},
+                    (one.predicted_iou, one.stability) if one else (None, None),
+                )
+            )
             if len(group) > 1:
                 together.update(dict.fromkeys(members, mask))
         losses = [
@@ -55,7 +69,13 @@ class PanopticHolding:
             for item in annotations
             for loss in self._losses(image, item, seen[item.id], together.get(item.id))
         ]
-        return HeldImage(self.files[image.id], tuple(held), tuple(losses), ordered=not together)
+        return HeldImage(
+            self.files[image.id],
+            tuple(held),
+            tuple(losses),
+            ordered=not together,
+            split=held_split(image.split),
+        )
 
     def _losses(
         self, image: ImageRecord, item: Annotation, seen: Mask, together: Mask | None

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken
-from segstudio.formats.coco_source import AnnotationFile, ImageFolders
+from segstudio.formats.coco_source import UNSPLIT, AnnotationFile, ImageFolders
 from segstudio.formats.found import Place
 from segstudio.formats.source_files import SourceFolder
 
 _NAMED = re.compile(r"panoptic_(?P<split>.+)")  # COCO's own download, and our export
 _SPLITS = re.compile(r"(train|val|valid|test)([-_]?dev)?\d*")
-_UNSPLIT = "default"
 _PATTERNS = (("annotations/panoptic_*.json",), ("panoptic_*.json",), ("*.json", "*/*.json"))
 _SEGMENTS = b'"segments_info"'
 _NO_ANNOTATIONS = re.compile(rb'"annotations"\s*:\s*\[\s*\]')
@@ -68,7 +67,7 @@ def looks_panoptic(path: Path) -> bool:
 def _split(path: Path) -> str:
     """ "train2017" of panoptic_train2017.json; other names that are no split's say none."""
     named = _NAMED.fullmatch(path.stem)
-    if named is None or named["split"] == _UNSPLIT:
+    if named is None or named["split"] == UNSPLIT:
         return ""
     ours = (path.parent / path.stem).is_dir() and path.parent.name == "annotations"
     return named["split"] if ours or _SPLITS.fullmatch(named["split"]) else ""

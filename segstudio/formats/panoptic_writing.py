@@ -21,6 +21,7 @@ from segstudio.core.origin import Origin, OriginKind, mask_key
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.core.project_view import ProjectView
 from segstudio.formats.coco_numbers import Numbering, file_names, image_origins
+from segstudio.formats.coco_source import UNSPLIT
 from segstudio.formats.contract import ExportOptions, ExportReport, Skipped, option
 from segstudio.formats.image_files import copy_upright
 from segstudio.formats.index_maps import index_masks
@@ -87,11 +88,11 @@ def write_panoptic(
         except BadInputError as error:
             skipped.append(Skipped(image.path, str(error)))
             continue
-        splits.setdefault(safe_stem(image.split or "default"), []).append(image)
+        splits.setdefault(safe_stem(image.split or UNSPLIT), []).append(image)
     (folder / "annotations").mkdir()
     writer = _Writer(view, categories, options, names, skipped, report, cancel, total)
     writer.done = len(selection.images)
-    for split, images in sorted(splits.items()) or [("default", [])]:
+    for split, images in sorted(splits.items()) or [(UNSPLIT, [])]:
         writer.write(folder / "annotations", split, images)
     report(Progress(total, total, "Exported"))
     images_written = sum(len(images) for images in splits.values())
@@ -140,7 +141,7 @@ class _Writer:
         ids = {image.id: numbers.of(image.id) for image in images}
         maps = folder / f"panoptic_{split}"
         maps.mkdir()
-        said = self._remarks.get("" if split == "default" else split)
+        said = self._remarks.get("" if split == UNSPLIT else split)
         remarks: dict[str, Any] = {
             "info": {"description": json_text(self.view.name), "version": "1.0"},
             "licenses": [],

@@ -137,8 +137,13 @@ class Sa1bHolding:
         for row in annotations:
             name_of = self.names[row.category_id]
             box = box_of(_remembered(row, origins.get(row.id)).get("bbox"))
-            held.append(HeldAnnotation((row.id,), name_of, row.mask, row.iscrowd, box))
-        return HeldImage(found_name(_text(name)), tuple(held))
+            scores = row.predicted_iou, row.stability
+            held.append(
+                HeldAnnotation(
+                    (row.id,), name_of, row.mask, row.iscrowd, box, row.attributes, scores
+                )
+            )
+        return HeldImage(found_name(_text(name)), tuple(held), split=_text(image.split))
 
 
 def where_found(

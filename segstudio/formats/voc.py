@@ -10,13 +10,14 @@ from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.project_view import ProjectView
 from segstudio.formats.contract import ExportOptions, ExportReport
 from segstudio.formats.found import Found
-from segstudio.formats.naming import export_stems
+from segstudio.formats.naming import export_stems, renamed_splits
 from segstudio.formats.voc_holding import VocHolding
 from segstudio.formats.voc_reading import VocImport, VocImportOptions
 from segstudio.formats.voc_writing import (
     VOC,
     VocOptions,
     checked_categories,
+    held_split,
     voc_names,
     write_voc,
 )
@@ -50,7 +51,9 @@ class VocFormat:
         categories = checked_categories(view)
         wanted = {category.id: category.name for category in categories}
         stems = export_stems(view.images())
-        return VocHolding(view, voc_names(categories), wanted, stems, _own(options).border)
+        splits = renamed_splits(view.images(), held_split)
+        border = _own(options).border
+        return VocHolding(view, voc_names(categories), wanted, stems, border, splits)
 
     def reread(
         self, folder: Path, options: ExportOptions, report: ProgressSink, cancel: CancelToken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,19 @@ from segstudio.core.mask import Mask
 from segstudio.core.origin import OriginKind
 from segstudio.core.project_view import ProjectView
 from segstudio.formats.boxes import BOX_ONLY, box_mask, is_box_only
-from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind
+from segstudio.formats.holding import HeldAnnotation, HeldImage, Loss, LossKind, attributes_lost
 from segstudio.formats.visible import visible_parts
 from segstudio.formats.voc_pages import box_of
-from segstudio.formats.voc_writing import FLAGS, VOC, said_corners, source_name
-
-_KEPT_ATTRIBUTES = frozenset({*FLAGS, "pose", BOX_ONLY})
+from segstudio.formats.voc_writing import (
+    FLAGS,
+    NO_POSE,
+    VOC,
+    as_flag,
+    held_split,
+    said_corners,
+    source_name,
+)
+from segstudio.formats.xml_trees import xml_text
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class VocHolding:
     wanted: Mapping[int, str]  # as the project has them
     stems: Mapping[int, str]
     border: int
+    splits: tuple[str, ...] = ()  # what becomes of those with other names
 
     @property
     def always_lost(self) -> tuple[str, ...]:
@@ -37,6 +46,7 @@ class VocHolding:
             "How far apart annotations lie in depth; their order is kept.",
             "Tools, models, prompts, scores, stages, reviews and times of annotations.",
             "Colours and groups of categories, and which of them are things.",
+            *self.splits,
         )
 
     def image(self, image: ImageRecord, annotations: Sequence[Annotation]) -> HeldImage:
@@ -56,13 +66,18 @@ class VocHolding:
                 mask = box_mask(*said, image.size)
             name = self.names[item.category_id]
             box = None if said == mask.box else said
-            held.append(HeldAnnotation((item.id,), name, mask, box=box))
+            alone = not (item.id in kept and kept[item.id].area)
+            said_of = held_attributes(item, box_alone=alone)
+            held.append(HeldAnnotation((item.id,), name, mask, box=box, attributes=said_of))
             if item.id in seen:
                 losses.extend(_pixels_lost(image, item, seen[item.id], mask, kept[item.id]))
-            losses.extend(self._words_lost(image, item))
-        return HeldImage(source_name(image, self.stems[image.id]), tuple(held), tuple(losses))
+            losses.extend(self._words_lost(image, item, said_of))
+        name = source_name(image, self.stems[image.id])
+        return HeldImage(name, tuple(held), tuple(losses), split=held_split(image.split))
 
-    def _words_lost(self, image: ImageRecord, item: Annotation) -> Iterator[Loss]:
+    def _words_lost(
+        self, image: ImageRecord, item: Annotation, said: Mapping[str, Any]
+    ) -> Iterator[Loss]:
         wanted, name = self.wanted[item.category_id], self.names[item.category_id]
         if wanted != name:
             text = f"Its category “{wanted}” is written as “{name}”."
@@ -70,10 +85,20 @@ class VocHolding:
         if item.iscrowd:
             text = "VOC has no crowds: it is marked difficult instead."
             yield Loss(LossKind.CROWD, image.path, item.id, text)
-        others = sorted(set(item.attributes) - _KEPT_ATTRIBUTES)
-        if others:
+        if others := attributes_lost(item.attributes, said):
             text = f"VOC has no place for its attributes: {', '.join(others)}."
             yield Loss(LossKind.ATTRIBUTES, image.path, item.id, text)
+
+
+def held_attributes(item: Annotation, *, box_alone: bool) -> dict[str, Any]:
+    """The attributes that come back; `box_alone`: of no pixel in the maps."""
+    said: dict[str, Any] = {flag: item.attributes.get(flag) for flag in FLAGS}
+    said["difficult"] = item.attributes.get("difficult", item.iscrowd)
+    held: dict[str, Any] = {flag: True for flag, value in said.items() if as_flag(value)}
+    pose = xml_text(str(item.attributes.get("pose", NO_POSE))).strip()
+    if pose and pose != NO_POSE:
+        held["pose"] = pose
+    return held | ({BOX_ONLY: True} if box_alone else {})
 
 
 def _pixels_lost(

@@ -13,7 +13,7 @@ from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Box
 from segstudio.formats.found import Place
 from segstudio.formats.source_files import SourceFolder
-from segstudio.formats.voc_writing import CORNERS, FLAGS
+from segstudio.formats.voc_writing import CORNERS, FLAGS, NO_POSE
 from segstudio.formats.xml_trees import kept_trees, load_xml, text_of
 
 _MOST_SIDE = 1 << 24
@@ -111,7 +111,7 @@ def _object(item: ET.Element, place: Place) -> VocObject:
         flag: True for flag in FLAGS if text_of(item, flag).lower() not in _NO
     }
     pose = text_of(item, "pose")
-    if pose and pose != "Unspecified":
+    if pose and pose != NO_POSE:
         attributes["pose"] = pose
     more = tuple(kept_trees(item, _OBJECT_TAGS))
     return VocObject(place, name, box_of(corners), corners, attributes, more)

@@ -43,6 +43,7 @@ from segstudio.formats.xml_trees import add_trees, xml_text
 
 VOC = "voc"
 FLAGS = ("truncated", "occluded", "difficult")  # attributes that the XML has tags for
+NO_POSE = "Unspecified"
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -248,7 +249,7 @@ def _write_object(
 ) -> None:
     attributes = annotation.attributes
     _leaf(item, "name", name)
-    _leaf(item, "pose", attributes.get("pose", "Unspecified"))
+    _leaf(item, "pose", attributes.get("pose", NO_POSE))
     _leaf(item, "truncated", as_flag(attributes.get("truncated")))
     if "occluded" in attributes:
         _leaf(item, "occluded", as_flag(attributes["occluded"]))
@@ -293,6 +294,12 @@ def _write_class_names(folder: Path, categories: Sequence[str]) -> None:
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8", "replace", "\n")
+
+
+def held_split(split: str) -> str:
+    """The split that comes back of the lists; trainval is one of several."""
+    name = safe_stem(split) if split else ""
+    return "" if name == "trainval" else name
 
 
 def source_name(image: ImageRecord, stem: str) -> str:

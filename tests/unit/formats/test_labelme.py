@@ -407,3 +407,25 @@ def test_a_folder_that_holds_json_of_others_only_is_refused(tmp_path: Path) -> N
         found_in(IMPORT, tmp_path)
     with pytest.raises(BadInputError, match="shapes"):
         found_in(IMPORT, tmp_path / "coco.json")
+
+
+def test_what_a_later_shape_of_an_object_says_stays_there_until_somebody_changes_it(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "in"
+    one_shape(source, group_id=1)
+    page = loaded(source / "a.json")
+    second = {"description": "second", "flags": {"x": True}, "difficult": True, "own": 1}
+    page["shapes"].append({**page["shapes"][0], **second})
+    (source / "a.json").write_text(json.dumps(page), "utf-8")
+    project = project_of(found_in(IMPORT, source), tmp_path / "photos", "labelme")
+    assert loaded(write(EXPORT, project, tmp_path / "same") / "a.json")["shapes"] == page["shapes"]
+    (row,) = project.all_annotations
+    project.all_annotations = [replace(row, attributes={"group_id": 1, "difficult": "no"})]
+    report = export("labelme", project, tmp_path / "changed")
+    assert report.proof is not None
+    assert report.proof.differences == ()
+    shapes = loaded(tmp_path / "changed" / "a.json")["shapes"]
+    said = [(one.get("difficult"), one["flags"], one.get("description")) for one in shapes]
+    assert said == [("no", {}, None), (None, {}, None)]
+    assert shapes[1]["own"] == 1
