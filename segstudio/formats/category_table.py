@@ -30,7 +30,7 @@ TABLE_NAMES = (
     *("id2label.json",),
 )
 MOST_ID = 65_535
-_MOST_TEXT = 16 << 20
+_MOST_TEXT = 4 << 20
 _COLUMNS = {
     "id": ("id", "idx", "index", "value", "labelid"),
     "name": ("name", "label", "class", "category"),
@@ -78,17 +78,19 @@ def read_table(source: SourceFolder, path: Path) -> tuple[TableRow, ...]:
     Raises BadInputError, with file, line or entry and reason, for anything else.
     """
     if path.suffix.lower() == ".json":
-        rows = list(_json_rows(load_json(source, path), source, path))
+        found = _json_rows(load_json(source, path), source, path)
     else:
         lines = source.text_of(path, _MOST_TEXT).splitlines()
-        rows = list(_text_rows(lines, source, path))
+        found = _text_rows(lines, source, path)
+    rows: list[TableRow] = []
     seen: set[int] = set()
-    for row in rows:
+    for row in found:  # no more of them are held than there are ids
         if row.id > MOST_ID:
             raise BadInputError(f"{row.place}: the id {row.id} is larger than {MOST_ID}.")
         if row.id in seen:
             raise BadInputError(f"{row.place}: the id {row.id} is there twice.")
         seen.add(row.id)
+        rows.append(row)
     if not rows:
         raise BadInputError(f"{source.place(path)}: the table names no category.")
     return tuple(rows)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -178,7 +177,7 @@ class _FileReader:
         remarks = _Remarks()
         seen: set[str] = set()
         mark: JsonMark | None = None
-        with _opened(self._file.path, self._name) as opened:
+        with self._shared.folder.opened(self._file.path) as opened:
             stream = JsonStream(opened, self._name, self._passed, self._shared.cancel)
             for key in stream.members():
                 if key in seen:
@@ -316,15 +315,6 @@ class _Remarks:
                 f"larger than {MOST_REMARKS_BYTES >> 20} MB."
             )
         self.record[key] = entry.value()
-
-
-@contextmanager
-def _opened(path: Path, name: str) -> Iterator[BinaryIO]:
-    try:
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        raise BadInputError(f"{name} cannot be read ({error.strerror or error}).") from error
 
 
 def _of_size(mask: Mask, size: tuple[int, int]) -> Mask:

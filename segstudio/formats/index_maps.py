@@ -22,6 +22,8 @@ from segstudio.formats.source_files import SourceFolder
 
 MOST_MAP_PIXELS = 500_000_000
 MOST_MAP_BYTES = 1 << 30
+MOST_KINDS = 1 << 16  # indices in one map: all that 16 bits hold
+_LOOKED_AT = 1 << 20  # pixels at once
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(
@@ -69,7 +71,8 @@ def map_header(source: SourceFolder, path: Path) -> MapHeader:
             f"{place}: a label map of {width} x {height} pixels is not read; the limit is "
             f"{MOST_MAP_PIXELS:,}."
         )
-    if height * (width * depth * _CHANNELS[kind] // 8) > _INFLATED * length:
+    row = 1 + (width * depth * _CHANNELS[kind] + 7) // 8  # its filter comes first
+    if height * row > _INFLATED * length:
         raise BadInputError(
             f"{place}: it claims {width} x {height} pixels, more than its {length} bytes can hold."
         )
@@ -121,10 +124,13 @@ def read_colour_ids(
 def index_masks(indices: Indices) -> dict[int, Mask]:
     """The mask of every index that occurs, the smallest index first.
 
-    One pass over the (H, W) map, however many indices there are.
+    One pass over the (H, W) map, however many indices there are. Raises BadInputError for more
+    than `MOST_KINDS`, as a map of ids has that is a photo, or made to fill the memory.
     """
     height, width = int(indices.shape[0]), int(indices.shape[1])
     flat = indices.T.ravel()
+    if (kinds_found := _kinds(flat)) > MOST_KINDS:
+        raise BadInputError(f"The map holds {kinds_found:,} different ids, as no label map does.")
     starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
     ends = np.append(starts[1:], flat.size)
     values = flat[starts]
@@ -135,6 +141,16 @@ def index_masks(indices: Indices) -> dict[int, Mask]:
         column = np.zeros(len(runs), dtype=np.int64)
         masks[int(kind)] = Mask.from_column_runs(column, starts[runs], ends[runs], (height, width))
     return masks
+
+
+def _kinds(flat: npt.NDArray[np.generic]) -> int:
+    """How many different values there are; counted only where they may be too many."""
+    if flat.dtype.itemsize <= 2 or flat.size <= MOST_KINDS:
+        return 0
+    seen = np.zeros(int(flat.max()) + 1, dtype=np.bool_)
+    for start in range(0, flat.size, _LOOKED_AT):
+        seen[flat[start : start + _LOOKED_AT]] = True
+    return int(np.count_nonzero(seen))
 
 
 def _pixels(

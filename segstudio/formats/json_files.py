@@ -17,6 +17,9 @@ from segstudio.formats.source_files import SourceFolder
 
 T = TypeVar("T")
 
+_MOST_HELD = 256 << 20  # bytes that the values of one JSON take in memory
+_BOM = b"\xef\xbb\xbf"
+
 
 def load_json(source: SourceFolder, path: Path) -> Any:
     """The value of a JSON file that is small enough to be held whole.
@@ -24,11 +27,25 @@ def load_json(source: SourceFolder, path: Path) -> Any:
     Raises BadInputError, with file and line, for what is no JSON (also NaN and Infinity, which
     some programs write), is nested without end, or is too large.
     """
+    data = source.bytes_of(path).removeprefix(_BOM)
+    check_values(data, source.place(path))
     try:
-        return orjson.loads(source.bytes_of(path))
+        return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         place = source.place(path, f"line {error.lineno}")
         raise BadInputError(f"{place}: this is not valid JSON ({error.msg}).") from None
+
+
+def check_values(data: bytes, place: Place) -> None:
+    """See that JSON does not hold more values than fit: “[]” are 3 bytes in a file and 64 here.
+
+    Raises BadInputError, with `place`, if it does.
+    """
+    if len(data) * 80 <= _MOST_HELD:  # no value takes more than that for each of its bytes
+        return
+    held = 32 * data.count(b",") + 64 * data.count(b"[") + 200 * data.count(b"{")
+    if held > _MOST_HELD:
+        raise BadInputError(f"{place}: it holds more values than any image has; it is not read.")
 
 
 def shaped(value: object, kind: type[T], place: Place) -> T:

@@ -16,13 +16,16 @@ import orjson
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken
 from segstudio.formats.found import Place
+from segstudio.formats.json_files import check_values
 
 CHUNK = 1 << 20
+_MOST_KEY = 1000  # letters
 MOST_ENTRY_BYTES = 64 << 20  # a crowd as a list of run lengths on a huge image takes some
 
 _BLANK = re.compile(rb"[ \t\r\n]*")
-_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]', re.DOTALL)  # a lone " is cut off
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Possessive: what could be gone back to takes a hundred bytes for each escape.
+_MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)  # a lone " is cut off
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _PLAIN = re.compile(rb"[^ \t\r\n,\]}\[{\":]*")  # a number, true, false, null
 _BOM = b"\xef\xbb\xbf"
 _QUOTE = ord('"')
@@ -38,7 +41,9 @@ class JsonEntry:
     data: bytes
 
     def value(self) -> Any:
-        """What it says. Raises BadInputError, with the place, for what is no JSON (also NaN)."""
+        """What it says. Raises BadInputError, with the place, for what is no JSON (also NaN), or
+        too much of it."""
+        check_values(self.data, self.place)
         try:
             return orjson.loads(self.data)
         except orjson.JSONDecodeError as error:
@@ -221,6 +226,8 @@ class JsonStream:
             key = orjson.loads(data)
         except orjson.JSONDecodeError:
             self._fail("a key of the object is not valid text")
+        if len(key) > _MOST_KEY:
+            self._fail(f"a key of the object has {len(key)} letters")
         self._expect(b":", f"after the key “{key[:80]}” there is no colon")
         return str(key)
 

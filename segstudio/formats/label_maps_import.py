@@ -34,6 +34,7 @@ from segstudio.formats.index_maps import (
 from segstudio.formats.label_map_layouts import MapFile, MapLayout
 from segstudio.formats.source_files import SourceFolder
 from segstudio.imaging.mask_parts import mask_parts
+from segstudio.imaging.read import read_size
 
 KEY = "label-maps"
 # What tables call the pixels that belong to nothing.
@@ -291,6 +292,10 @@ class _Reader:
     def _masks(self, item: MapFile) -> dict[int, Mask]:
         """The mask of each id. Colours become the ids of the table."""
         header = map_header(self.folder, item.path)
+        if _size_of(item.file) not in {None, header.size}:  # before it is decoded
+            raise BadInputError(
+                f"The map is {header.size[1]} x {header.size[0]} pixels and its image is not."
+            )
         colours = {row.rgb for row in self.meaning.rows.values() if row.rgb is not None}
         if header.channels < 3 or header.depth == 16 or not colours:
             return index_masks(read_indices(self.folder, item.path))
@@ -352,6 +357,14 @@ class _Reader:
                 yield from (_Piece(number, part) for part in mask_parts(mask))
             else:
                 yield _Piece(number, mask)
+
+
+def _size_of(file: Path | None) -> tuple[int, int] | None:
+    """(H, W) of an image, if it is there and can be read."""
+    try:
+        return None if file is None else read_size(file)
+    except BadInputError:
+        return None
 
 
 def _grey(found: Mapping[int, Mask]) -> dict[int, Mask] | None:

@@ -124,34 +124,30 @@ class _FileReader:
         size = 0
         seen: set[str] = set()
         mark: JsonMark | None = None
-        try:
-            with self._file.path.open("rb") as opened:
-                stream = JsonStream(opened, self._name, self._passed, self._shared.cancel)
-                for key in stream.members():
-                    if key in seen:
-                        raise BadInputError(f"{self._name}: the key “{key[:80]}” is there twice.")
-                    seen.add(key)
-                    if key == "annotations" and not seen >= set(_LISTS):
-                        mark = stream.mark_and_pass()
-                    elif key in _LISTS:
-                        yield from self._list(key, stream)
-                    else:
-                        entry = stream.whole()
-                        size += len(entry.data)
-                        if size > _MOST_REMARKS:
-                            raise BadInputError(f"{entry.place}: it is too large for a remark.")
-                        remarks[key] = entry.value()
-                missing = [key for key in _LISTS if key not in seen]
-                if missing:
-                    raise BadInputError(
-                        f"{self._name}: there is no list “{missing[0]}”, so this is not COCO "
-                        "panoptic."
-                    )
-                if mark is not None:
-                    stream.back_to(mark)
-                    yield from self._list("annotations", stream)
-        except OSError as error:
-            raise BadInputError(f"{self._name} cannot be read ({error.strerror}).") from error
+        with self._source.opened(self._file.path) as opened:
+            stream = JsonStream(opened, self._name, self._passed, self._shared.cancel)
+            for key in stream.members():
+                if key in seen:
+                    raise BadInputError(f"{self._name}: the key “{key[:80]}” is there twice.")
+                seen.add(key)
+                if key == "annotations" and not seen >= set(_LISTS):
+                    mark = stream.mark_and_pass()
+                elif key in _LISTS:
+                    yield from self._list(key, stream)
+                else:
+                    entry = stream.whole()
+                    size += len(entry.data)
+                    if size > _MOST_REMARKS:
+                        raise BadInputError(f"{entry.place}: it is too large for a remark.")
+                    remarks[key] = entry.value()
+            missing = [key for key in _LISTS if key not in seen]
+            if missing:
+                raise BadInputError(
+                    f"{self._name}: there is no list “{missing[0]}”, so this is not COCO panoptic."
+                )
+            if mark is not None:
+                stream.back_to(mark)
+                yield from self._list("annotations", stream)
         for number, entry in self._waiting.items():
             yield from self._image(number, entry, None)[1]
         return remarks

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken
 from segstudio.formats.found import Place
 
-MOST_TEXT_BYTES = 256 << 20  # of a file that is read whole
+MOST_TEXT_BYTES = 128 << 20  # of a file that is read whole
+_MOST_PATH_BYTES = 4096  # as long as a path can be; each folder in it is looked at
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,11 @@ class SourceFolder:
     def inside(self, name: str, place: Place) -> Path:
         """The path of `name` below the folder; it need not exist.
 
-        Raises BadInputError, with `place`, for an absolute path, a drive letter, "..", a NUL, and
-        a link that leads out of the folder.
+        Raises BadInputError, with `place`, for an absolute path, a drive letter, "..", a NUL, one
+        that is too long, and a link that leads out of the folder.
         """
+        if len(name.encode("utf-8", "replace")) > _MOST_PATH_BYTES:
+            raise BadInputError(f"{place}: the path “{_shown(name)}” is longer than any can be.")
         plain = name.replace("\\", "/")
         parts = PurePosixPath(plain).parts
         if (
@@ -61,26 +66,41 @@ class SourceFolder:
 
     def listed(self, pattern: str, cancel: CancelToken) -> Iterator[Path]:
         """Regular files that match a glob pattern, sorted by path; those that are links out of the
-        folder, and hidden ones, are left out."""
+        folder, and hidden ones, are left out. Raises BadInputError for folders without end."""
         root = self.root.resolve()
-        for path in sorted(self.root.glob(pattern)):
+        try:
+            paths = sorted(self.root.glob(pattern))
+        except RecursionError:
+            raise BadInputError(
+                f"The folders of “{self.root.name}” are nested too deep; choose one further in."
+            ) from None
+        for path in paths:
             cancel.check()
             hidden = any(part.startswith(".") for part in path.relative_to(self.root).parts)
             if not hidden and _is_regular(path) and path.resolve().is_relative_to(root):
                 yield path
 
-    def bytes_of(self, path: Path, most: int = MOST_TEXT_BYTES) -> bytes:
-        """The bytes of a file. Raises BadInputError if there are too many or it cannot be read."""
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[BinaryIO]:
+        """The file, to be read piece by piece. Raises BadInputError if it cannot be read, or is a
+        pipe or a device, which would never end."""
         place = self.place(path)
+        if not _is_regular(path):
+            raise BadInputError(f"{place} is not a file, or not there.")
         try:
-            if not _is_regular(path):
-                raise BadInputError(f"{place} is not a file, or not there.")
             with path.open("rb") as file:
-                data = file.read(most + 1)
+                yield file
         except OSError as error:
             raise BadInputError(f"{place} cannot be read ({error.strerror or error}).") from error
+
+    def bytes_of(self, path: Path, most: int = MOST_TEXT_BYTES) -> bytes:
+        """The bytes of a file. Raises BadInputError if there are too many or it cannot be read."""
+        with self.opened(path) as file:
+            data = file.read(most + 1)
         if len(data) > most:
-            raise BadInputError(f"{place} is larger than {most >> 20} MB, which no such file is.")
+            raise BadInputError(
+                f"{self.place(path)} is larger than {most >> 20} MB, which no such file is."
+            )
         return data
 
     def text_of(self, path: Path, most: int = MOST_TEXT_BYTES) -> str:

@@ -26,7 +26,7 @@ from segstudio.imaging.read import IMAGE_SUFFIXES
 
 _CLASS_FOLDERS = ("SegmentationClass", "SegmentationClassPNG")  # the second is an older labelme's
 _OBJECT_FOLDERS = ("SegmentationObject", "SegmentationObjectPNG")
-_MOST_LIST_BYTES = 64 << 20
+_MOST_LIST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,8 @@ from segstudio.formats.source_files import SourceFolder
 from segstudio.formats.yolo_layout import Layout, SplitFolder, read_layout
 
 KEY = "yolo-seg"
-MOST_LABEL_BYTES = 64 << 20
+MOST_LABEL_BYTES = 16 << 20
+_MOST_LINE = 4 << 20  # letters: 200,000 points and more
 _BEYOND = 0.01  # how far coordinates may lie outside of 0 to 1, as Ultralytics lets them
 
 
@@ -57,7 +58,7 @@ class YoloImport:
             names = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")
             described = any((source / name).is_file() for name in names)
             return described and any(islice(source.rglob("*.txt"), 1))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False
 
     def read(
@@ -107,6 +108,8 @@ def _page(
             continue
         place = folder.place(labels, f"line {number}")
         try:
+            if len(line) > _MOST_LINE:
+                raise BadInputError("The line is longer than any outline makes one.")
             yield _annotation(line.split(), name, layout.names, place, f"{name}#{number}")
         except BadInputError as error:
             yield Fault.of(place, error, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from segstudio.store import (
     places,
     runs,
     strokes,
+    together,
     travel,
 )
 from segstudio.store.codec import NewImage, RunRecord
@@ -86,19 +87,29 @@ class ProjectEditing(ProjectWriting):
         with self._write_lock:
             many = len(stroke.edit_ids) > 1
             with self._long_writing() if many else self._writing() as connection:
-                for number in stroke.edit_ids:
+                stored = self._stored(connection, stroke.edit_ids, becomes)
+                for some in together.groups(stored, lambda pair: pair[1]):
+                    edit = together.joined([part for _, part in some])
                     with explained(self.path):
-                        edit = ledger.stored(connection, number)
-                        if becomes is EditState.UNDONE:
-                            edit = edit.inverted()
                         mending.bring_categories_back(connection, edit, now)
                         applying.apply(connection, edit)
-                        ledger.mark(connection, number, becomes, now)
-                    follow(edit)
-                    own = edit if number == stroke.own else own
+                        numbers = [number for number, _ in some]
+                        ledger.mark_together(connection, numbers, becomes, now)
+                    for number, part in some:
+                        follow(part)
+                        own = part if number == stroke.own else own
             self.last_commit_at = now
         assert own is not None, "a stroke holds the edit that was asked for"
         return replace(own, run_id=stroke.run_id)
+
+    def _stored(
+        self, connection: Connection, numbers: Sequence[int], becomes: EditState
+    ) -> Iterator[tuple[int, Edit]]:
+        """Edits of the ledger with their ids, each as it is carried out now."""
+        for number in numbers:
+            with explained(self.path):
+                edit = ledger.stored(connection, number)
+            yield number, edit.inverted() if becomes is EditState.UNDONE else edit
 
     def go_to(self, image_id: int, sequence: int) -> Edit | None:
         """Undo or redo an image's edits until the step `sequence` is the last one done (0: none).
@@ -164,12 +175,10 @@ class ProjectEditing(ProjectWriting):
                 with explained(self.path):
                     arrived = image_rows.add(connection, new_images)
                 added(arrived)
-                for step in steps:
-                    cancel.check()
+                for some in together.groups(_heeding(cancel, steps), lambda step: step.edit):
                     with explained(self.path):
                         run_id = run_id or runs.begin(connection, kind, parameters)
-                        now = self._moment()
-                        self._add_step(connection, step, Membership(run_id), now)
+                        now = self._add_steps(connection, some, Membership(run_id))
                 cancel.check()
                 if not run_id:
                     return 0
@@ -179,13 +188,17 @@ class ProjectEditing(ProjectWriting):
             self.last_commit_at = now
             return run_id
 
-    def _add_step(
-        self, connection: Connection, step: RunStep, membership: Membership, now: float
-    ) -> None:
-        applying.apply(connection, step.edit)
-        number = ledger.append(connection, step.edit, now, membership)
-        origins.add(connection, number, step.origins)
-        self._note_ids_used(step.edit)
+    def _add_steps(
+        self, connection: Connection, some: Sequence[RunStep], membership: Membership
+    ) -> float:
+        """Carry out a group of steps; returns when the last of them was made."""
+        applying.apply(connection, together.joined([step.edit for step in some]))
+        new = [(step.edit, self._moment()) for step in some]
+        numbers = ledger.append_together(connection, new, membership)
+        origins.add(connection, zip(numbers, (step.origins for step in some), strict=True))
+        for step in some:
+            self._note_ids_used(step.edit)
+        return new[-1][1]
 
     def last_run(self, kind: str) -> RunRecord | None:
         """The latest run of that kind which is done and can be taken back."""
@@ -245,7 +258,7 @@ class ProjectEditing(ProjectWriting):
                     if edit.image_id and edit.before == edit.after:
                         continue
                     by = by or runs.begin(connection, runs.TAKE_BACK, {"run": run_id})
-                    self._add_step(connection, RunStep(edit), Membership(by, number), now)
+                    now = self._add_steps(connection, [RunStep(edit)], Membership(by, number))
                 images += bool(edit.image_id)
                 removed += _removed(edit)
             cancel.check()
@@ -256,6 +269,12 @@ class ProjectEditing(ProjectWriting):
                     runs.end(connection, by, outcome)
                 self.last_commit_at = now
         return taken
+
+
+def _heeding(cancel: CancelToken, steps: Iterable[RunStep]) -> Iterator[RunStep]:
+    for step in steps:
+        cancel.check()
+        yield step
 
 
 def _removed(edit: Edit) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -53,6 +53,22 @@ _MARK = (
 )
 
 
+_AMONG: BindParameter[int] = bindparam("among", expanding=True)
+_DROP_AMONG = (
+    update(edits)
+    .where(edits.c.image_id.in_(_AMONG), edits.c.state == EditState.UNDONE)
+    .values(state=EditState.DROPPED, **_BY_WHOM)
+)
+_LAST_AMONG = (
+    select(edits.c.image_id, func.max(edits.c.sequence))
+    .where(edits.c.image_id.in_(_AMONG))
+    .group_by(edits.c.image_id)
+)
+_MARK_AMONG = (
+    update(edits).where(edits.c.id.in_(_AMONG)).values(state=bindparam("becomes"), **_BY_WHOM)
+)
+
+
 @dataclass(frozen=True)
 class Membership:
     """The run that an edit belongs to, and the edit of another run that it takes back, if any."""
@@ -69,9 +85,37 @@ def append(
     user = user_name()
     connection.execute(_DROP, {"of": image_id, "by": user, "at": now})
     last = connection.scalar(_LAST, {"of": image_id})
-    values = {
-        "image_id": image_id,
-        "sequence": (last or 0) + 1,
+    values = _values(edit, (last or 0) + 1, user, now, membership)
+    added = connection.execute(_ADD, values)
+    key = added.inserted_primary_key
+    assert key is not None, "one row was added"
+    return int(key[0])
+
+
+def append_together(
+    connection: Connection, new: Sequence[tuple[Edit, float]], membership: Membership
+) -> list[int]:
+    """`append` for edits, each with its time, of as many images; returns their ids in order."""
+    if len(new) == 1:
+        return [append(connection, *new[0], membership)]
+    user, images = user_name(), [edit.image_id for edit, _ in new]
+    connection.execute(_DROP_AMONG, {"among": images, "by": user, "at": new[-1][1]})
+    last = {row[0]: row[1] for row in connection.execute(_LAST_AMONG, {"among": images})}
+    first = int(connection.scalar(select(func.max(edits.c.id))) or 0) + 1
+    rows = [
+        {"id": number, **_values(edit, last.get(edit.image_id, 0) + 1, user, now, membership)}
+        for number, (edit, now) in enumerate(new, first)
+    ]
+    connection.execute(_ADD, rows)
+    return [row["id"] for row in rows]
+
+
+def _values(
+    edit: Edit, sequence: int, user: str, now: float, membership: Membership | None
+) -> codec.Row:
+    return {
+        "image_id": edit.image_id or None,
+        "sequence": sequence,
         "text": edit.text,
         "before": codec.records_json(edit.before),
         "after": codec.records_json(edit.after),
@@ -81,10 +125,6 @@ def append(
         "run_id": None if membership is None else membership.run_id,
         "takes_back": None if membership is None else membership.takes_back,
     }
-    added = connection.execute(_ADD, values)
-    key = added.inserted_primary_key
-    assert key is not None, "one row was added"
-    return int(key[0])
 
 
 @dataclass(frozen=True)
@@ -129,6 +169,14 @@ def mark(connection: Connection, number: int, state: EditState, now: float) -> N
     """Note that an edit is now done or undone, and by whom."""
     values = {"which": number, "becomes": state, "by": user_name(), "at": now}
     connection.execute(_MARK, values)
+
+
+def mark_together(
+    connection: Connection, numbers: Sequence[int], state: EditState, now: float
+) -> None:
+    """`mark` for several, at most a few hundred."""
+    values = {"among": list(numbers), "becomes": state, "by": user_name(), "at": now}
+    connection.execute(_MARK_AMONG, values)
 
 
 def line(connection: Connection, image_id: int, after: int) -> HistoryLine:

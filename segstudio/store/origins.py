@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import Connection, bindparam, insert, select
 
@@ -38,13 +38,14 @@ _OF_ANNOTATIONS = (
 _OF_OTHERS = _OF_ANNOTATIONS.where(~_TAKEN_BACK)
 
 
-def add(connection: Connection, edit_id: int, origins: Mapping[OriginOf, Origin]) -> None:
-    """Keep what these records were in the source that this edit brings them from."""
-    if origins:
-        rows = [
-            {"edit_id": edit_id, **codec.origin_row(kind, number, record)}
-            for (kind, number), record in origins.items()
-        ]
+def add(connection: Connection, by_edit: Iterable[tuple[int, Mapping[OriginOf, Origin]]]) -> None:
+    """Keep what records were in the source, for each edit that brings some, by its id."""
+    rows = [
+        {"edit_id": edit_id, **codec.origin_row(kind, number, record)}
+        for edit_id, origins in by_edit
+        for (kind, number), record in origins.items()
+    ]
+    if rows:
         connection.execute(_ADD, rows)
 
 

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import pytest
+from hostile_imports import taken_or_refused
 from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 from memory_project import MemoryProject, photo_project
 from mutations import damaged_file
 
-from segstudio.core.errors import SegStudioError
-from segstudio.core.progress import CancelToken
 from segstudio.engine.export_run import export
-from segstudio.engine.import_run import carry_out, survey
-from segstudio.formats.registry import IMPORT_FORMATS, import_format
+from segstudio.formats.registry import IMPORT_FORMATS
 from segstudio.store.project import NewImage, ProjectStore
 
 KEYS = [member.key for member in IMPORT_FORMATS]
@@ -36,7 +32,6 @@ bounded = settings(
     max_examples=EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-HANG_S = 30
 
 
 @pytest.fixture(scope="module")
@@ -54,56 +49,12 @@ def exports(project: MemoryProject, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @contextmanager
-def watched() -> Iterator[None]:
-    """Fail where something takes so long that it may never end."""
-
-    def late(_signal: int, _frame: FrameType | None) -> None:
-        raise AssertionError(f"still not done after {HANG_S} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(HANG_S)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def dump(store: ProjectStore) -> tuple[object, ...]:
-    """All that a person could miss."""
-    images = store.images()
-    rows = tuple(row for image in images for row in store.annotations(image.id))
-    return tuple(images), tuple(store.categories()), rows
-
-
-@contextmanager
 def a_project(project: MemoryProject, folder: Path) -> Iterator[ProjectStore]:
     with ProjectStore.create(folder / "p.segstudio", project.folder) as store:
         store.add_images(
             [NewImage(row.path, row.width, row.height, row.sha256) for row in project.images()]
         )
         yield store
-
-
-def taken_or_refused(key: str, source: Path, store: ProjectStore, *, leave_out: bool) -> bool:
-    """Import; whether it was taken. Either way the project is whole, and one undo takes it back."""
-    before = dump(store)
-    options = import_format(key).options(leave_out_faults=leave_out)
-    with watched():
-        try:
-            with survey(key, source, store, options) as plan:
-                assert dump(store) == before, "a survey changes nothing"
-                report = carry_out(plan, store)
-        except SegStudioError as error:
-            assert str(error).strip()
-            assert len(str(error)) < 2000
-            assert dump(store) == before, "refused, and yet something came in"
-            return False
-    assert store.integrity() == []
-    if report.annotations:
-        store.take_back(report.run_id, CancelToken())
-        assert [row for image in store.images() for row in store.annotations(image.id)] == []
-    return True
 
 
 @every_reader

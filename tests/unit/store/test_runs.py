@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -295,38 +293,39 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_runs import ProjectStore, bring
+from test_runs import CancelToken, ProjectStore, import_steps
 store = ProjectStore.open(Path(sys.argv[1]))
-print("ready", flush=True)
-bring(store)
+
+def steps():
+    for number, step in enumerate(import_steps(store, store.images())):
+        yield step
+        if number == int(sys.argv[3]):
+            print("in the middle", flush=True)
+            sys.stdin.read()
+
+store.carry_out("import", {}, steps(), CancelToken())
 print("done", flush=True)
 sys.stdin.read()
 """
 
 
-def test_a_killed_process_leaves_a_whole_run_or_none(tmp_path: Path) -> None:
-    rng = random.Random(5)
-    with make(tmp_path, 100) as store:
+@pytest.mark.parametrize(("step", "said", "runs"), [(350, "in the middle", 0), (999, "done", 1)])
+def test_a_killed_process_leaves_a_whole_run_or_none(
+    step: int, said: str, runs: int, tmp_path: Path
+) -> None:
+    with make(tmp_path, 400) as store:
         path = store.path
-    outcomes = set()
-    for _ in range(3):
-        command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parent)]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, **pipes) as process:
-            assert process.stdout is not None and process.stdout.readline() == "ready\n"
-            time.sleep(rng.random() * 0.2)
-            process.send_signal(signal.SIGKILL)
-            said = process.stdout.read()
-        with ProjectStore.open(path) as store:
-            count, runs = len(list(store.all_annotations())), store.runs()
-            assert store.integrity() == []
-            assert count == 200 * len(runs) and (runs or not said)
-            outcomes.add(bool(runs))
-            if runs:
-                store.undo(1)
-                assert len(store.runs()) == 1 and not list(store.all_annotations())
-                break
-    assert False in outcomes
+    command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parent), str(step)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout is not None and process.stdout.readline() == f"{said}\n"
+        process.send_signal(signal.SIGKILL)
+    with ProjectStore.open(path) as store:
+        assert store.integrity() == [] and len(store.runs()) == runs
+        assert len(list(store.all_annotations())) == 800 * runs
+        if runs:
+            store.undo(1)
+            assert len(store.runs()) == 1 and not list(store.all_annotations())
 
 
 def test_a_full_disk_leaves_nothing_of_a_run(small_disk: Any) -> None:
