@@ -21,7 +21,7 @@ from segstudio.core.progress import CancelToken, Progress
 from segstudio.core.prompt import Candidates
 from segstudio.engine.encoding import crop_encoder, encode_image
 from segstudio.engine.model_preparing import MANY_IMAGES
-from segstudio.formats.sa1b import where_found
+from segstudio.formats.sa1b.format import where_found
 from segstudio.imaging.photo import open_image
 from segstudio.models.prompt.contract import EverythingSettings, PromptModel
 

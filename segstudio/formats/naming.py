@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from hashlib import sha256
@@ -85,3 +86,9 @@ def _shortened(name: str) -> str:
 
 def _folded(stem: str) -> str:
     return unicodedata.normalize("NFKC", stem).casefold()
+
+
+def said_path(text: str) -> str:
+    """`text` if it is a relative path of an image file that stays where it is, else ""."""
+    plain = re.fullmatch(r"[^\0\\:]+\.[A-Za-z]{3,4}", text) is not None
+    return text if plain and not text.startswith("/") and ".." not in text.split("/") else ""

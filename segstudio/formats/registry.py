@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from segstudio.core.errors import BadInputError
-from segstudio.formats.coco import CocoFormat
-from segstudio.formats.coco_panoptic import CocoPanopticFormat, CocoPanopticImport
-from segstudio.formats.coco_reading import CocoImport
+from segstudio.formats.coco.format import CocoFormat
+from segstudio.formats.coco.reading import CocoImport
 from segstudio.formats.contract import ExportFormat
-from segstudio.formats.cut_outs import CutOutsFormat
+from segstudio.formats.cut_outs.format import CutOutsFormat
 from segstudio.formats.import_contract import ImportFormat
-from segstudio.formats.label_maps import LabelMapsFormat
-from segstudio.formats.label_maps_import import LabelMapsImport
-from segstudio.formats.labelme import LabelmeFormat
-from segstudio.formats.labelme_import import LabelmeImport
-from segstudio.formats.sa1b import Sa1bFormat
-from segstudio.formats.sa1b_import import Sa1bImport
-from segstudio.formats.voc import VocFormat, VocImport
-from segstudio.formats.yolo import YoloFormat
-from segstudio.formats.yolo_import import YoloImport
+from segstudio.formats.label_maps.format import LabelMapsFormat
+from segstudio.formats.label_maps.reading import LabelMapsImport
+from segstudio.formats.labelme.format import LabelmeFormat
+from segstudio.formats.labelme.reading import LabelmeImport
+from segstudio.formats.panoptic.format import CocoPanopticFormat, CocoPanopticImport
+from segstudio.formats.sa1b.format import Sa1bFormat
+from segstudio.formats.sa1b.reading import Sa1bImport
+from segstudio.formats.voc.format import VocFormat, VocImport
+from segstudio.formats.yolo.format import YoloFormat
+from segstudio.formats.yolo.reading import YoloImport
 
 EXPORT_FORMATS: tuple[ExportFormat, ...] = (
     CocoFormat(),

@@ -35,8 +35,8 @@ from segstudio.engine.export_losses import announce
 from segstudio.engine.export_proof import Export, prove
 from segstudio.engine.export_run import export
 from segstudio.engine.import_run import carry_out, survey
-from segstudio.formats.coco import CocoFormat, CocoOptions
-from segstudio.formats.coco_reading import CocoImport
+from segstudio.formats.coco.format import CocoFormat, CocoOptions
+from segstudio.formats.coco.reading import CocoImport
 from segstudio.store.project import NewImage, ProjectStore
 
 SIZE = (480, 640)

@@ -19,8 +19,8 @@ from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageRecord, ImageState
 from segstudio.core.mask import Mask
 from segstudio.engine.export_run import export
-from segstudio.formats.coco import CocoOptions
-from segstudio.formats.voc import VocOptions
+from segstudio.formats.coco.format import CocoOptions
+from segstudio.formats.voc.format import VocOptions
 
 
 @pytest.fixture

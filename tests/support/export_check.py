@@ -24,10 +24,10 @@ from segstudio.core.annotation import Annotation
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageRecord
 from segstudio.core.project_view import ProjectView
-from segstudio.formats.coco import CocoOptions
+from segstudio.formats.coco.format import CocoOptions
 from segstudio.formats.naming import export_stems
 from segstudio.formats.selection import drawn_annotations, select_images
-from segstudio.formats.voc import VocOptions
+from segstudio.formats.voc.format import VocOptions
 
 _Map = npt.NDArray[np.int64]
 

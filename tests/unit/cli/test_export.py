@@ -17,10 +17,10 @@ from memory_project import MemoryProject, photo_project
 from segstudio.cli.command_line import main
 from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import BadInputError
-from segstudio.formats.coco import CocoOptions
-from segstudio.formats.cut_outs import CutOutsFormat
+from segstudio.formats.coco.format import CocoOptions
+from segstudio.formats.cut_outs.format import CutOutsFormat
 from segstudio.formats.found import Found
-from segstudio.formats.voc import VocOptions
+from segstudio.formats.voc.format import VocOptions
 from segstudio.store.project import NewImage, ProjectStore
 
 

@@ -22,8 +22,8 @@ from segstudio.core.mask import Mask
 from segstudio.core.origin import OriginKind
 from segstudio.engine.export_run import export
 from segstudio.engine.import_run import carry_out, survey
-from segstudio.formats.coco import CocoOptions
-from segstudio.formats.coco_reading import CocoImport, CocoImportOptions
+from segstudio.formats.coco.format import CocoOptions
+from segstudio.formats.coco.reading import CocoImport, CocoImportOptions
 from segstudio.store.project import NewImage, ProjectStore
 
 SPLITS = ("train2017", "val2017")

@@ -21,7 +21,7 @@ from segstudio.engine.export_losses import announce
 from segstudio.engine.export_proof import Export, prove
 from segstudio.engine.export_run import export, losses
 from segstudio.formats.contract import ExportOptions, Proof
-from segstudio.formats.cut_outs import CutOutsFormat, CutOutsOptions
+from segstudio.formats.cut_outs.format import CutOutsFormat, CutOutsOptions
 from segstudio.formats.found import Found
 from segstudio.formats.holding import HeldImage, LossKind
 from segstudio.formats.registry import export_format
@@ -432,7 +432,7 @@ def test_a_folder_that_does_not_prove_is_there_and_the_report_says_so(
         pieces = list(read_all(folder, report, cancel))
         return iter(pieces[:-1])
 
-    from segstudio.formats.cut_outs_reading import read_cut_outs as read_all
+    from segstudio.formats.cut_outs.reading import read_cut_outs as read_all
 
     monkeypatch.setattr(CutOutsFormat, "reread", forgetful)
     done = export("cut-outs", project, tmp_path / "out")

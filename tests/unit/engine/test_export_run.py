@@ -17,8 +17,8 @@ from segstudio.core.image import ImageState
 from segstudio.core.progress import CancelToken, Progress
 from segstudio.engine.export_run import export
 from segstudio.formats import staging
-from segstudio.formats.coco import CocoOptions
-from segstudio.formats.voc import VocOptions
+from segstudio.formats.coco.format import CocoOptions
+from segstudio.formats.voc.format import VocOptions
 
 
 @pytest.fixture

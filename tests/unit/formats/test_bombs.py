@@ -17,14 +17,14 @@ from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.formats import index_maps
 from segstudio.formats.category_table import read_table
-from segstudio.formats.coco_reading import CocoImport
+from segstudio.formats.coco.reading import CocoImport
 from segstudio.formats.found import Found, Place
 from segstudio.formats.import_contract import ImportFormat
 from segstudio.formats.index_maps import index_masks, map_header
 from segstudio.formats.json_files import load_json
-from segstudio.formats.label_maps_import import LabelMapsImport
-from segstudio.formats.labelme_import import LabelmeImport
-from segstudio.formats.panoptic_reading import CocoPanopticImport
+from segstudio.formats.label_maps.reading import LabelMapsImport
+from segstudio.formats.labelme.reading import LabelmeImport
+from segstudio.formats.panoptic.reading import CocoPanopticImport
 from segstudio.formats.source_files import SourceFolder
 
 CATEGORY, IMAGE = '[{"id":1,"name":"cat"}]', '[{"id":1,"file_name":"a.png"}]'

@@ -1,0 +1,1 @@
+"""Cut-outs, which only go out."""

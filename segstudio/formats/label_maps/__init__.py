@@ -1,0 +1,1 @@
+"""Label maps: one number a pixel."""
