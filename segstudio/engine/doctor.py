@@ -50,6 +50,12 @@ PACKAGES = (
     "torch",
     "torchvision",
     "segment-anything",
+    "segmentation-models-pytorch",
+    "timm",
+    "transformers",
+    "safetensors",
+    "lightning-fabric",
+    "pyqtgraph",
     "openvino",
 )
 _WITHOUT_VIPS = "images above 50 megapixels take several times the memory while they are read"

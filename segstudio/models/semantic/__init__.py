@@ -1,0 +1,1 @@
+"""Semantic models: a category for each pixel of an image."""

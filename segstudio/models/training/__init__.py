@@ -1,0 +1,1 @@
+"""Training of semantic models, in a process of its own; only some modules need torch."""
