@@ -72,7 +72,9 @@ def find_table(source: SourceFolder) -> Path | None:
     return None
 
 
-def read_table(source: SourceFolder, path: Path) -> tuple[TableRow, ...]:
+def read_table(
+    source: SourceFolder, path: Path, *, may_be_empty: bool = False
+) -> tuple[TableRow, ...]:
     """The rows of a table, ids unique and at most `MOST_ID`.
 
     Raises BadInputError, with file, line or entry and reason, for anything else.
@@ -91,7 +93,7 @@ def read_table(source: SourceFolder, path: Path) -> tuple[TableRow, ...]:
             raise BadInputError(f"{row.place}: the id {row.id} is there twice.")
         seen.add(row.id)
         rows.append(row)
-    if not rows:
+    if not rows and not may_be_empty:
         raise BadInputError(f"{source.place(path)}: the table names no category.")
     return tuple(rows)
 

@@ -12,7 +12,9 @@ from memory_project import MemoryProject, photo_project
 from PIL import Image
 
 from segstudio.core.errors import BadInputError, Cancelled
+from segstudio.core.image import ImageState
 from segstudio.core.progress import CancelToken, Progress, ignore_progress
+from segstudio.engine.export_run import export
 from segstudio.formats.contract import ExportFormat, ExportOptions, declared_options
 from segstudio.formats.registry import EXPORT_FORMATS, export_format
 
@@ -181,6 +183,18 @@ def test_an_empty_project_gives_an_empty_export(member: ExportFormat, tmp_path: 
     done = member.write(empty, tmp_path / "out", member.options(), ignore_progress, CancelToken())
     assert (done.images, done.annotations, done.skipped) == (0, 0, ())
     assert tree(tmp_path / "out")
+
+
+@every_format
+@pytest.mark.parametrize("seen", [False, True], ids=["nothing labelled", "labelled as empty"])
+def test_images_without_annotations_are_exported_and_proved(
+    member: ExportFormat, seen: bool, tmp_path: Path
+) -> None:
+    empty = MemoryProject(tmp_path)
+    empty.add_photo("a.png", _grey(90), state=ImageState.LABELLED if seen else ImageState.TODO)
+    done = export(member.key, empty, tmp_path / "out")
+    assert done.annotations == 0
+    assert done.proof is not None and done.proof.differences == ()
 
 
 def _grey(value: int) -> np.ndarray:

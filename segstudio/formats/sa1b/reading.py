@@ -151,8 +151,8 @@ class _Reader:
         self._told: set[str] = set()
 
     def table(self, path: Path) -> Iterator[FoundCategory]:
-        """The categories of our own export."""
-        for row in read_table(self.folder, path):
+        """The categories of our own export, of which a project may have none."""
+        for row in read_table(self.folder, path, may_be_empty=True):
             self._told.add(row.name)
             colour = "#{:02x}{:02x}{:02x}".format(*row.rgb) if row.rgb else ""
             isthing = row.isthing is not False
