@@ -1,0 +1,1 @@
+"""Networks that give a category for each pixel: one file for each family."""

@@ -1,0 +1,168 @@
+"""The models trained on this machine: a folder each, with the card and the weights.
+
+`data_dir()/models/KEY/` holds `card.json` and `weights.safetensors`. Nothing here runs code from
+a file: cards are JSON of a known shape, weights are safetensors.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from segstudio.config.paths import data_dir
+from segstudio.core.errors import BadInputError, StorageError
+from segstudio.models.semantic.card import SemanticCard
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CARD = "card.json"
+WEIGHTS = "weights.safetensors"
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_log = logging.getLogger(__name__)
+
+
+def folder() -> Path:
+    """Where trained models are kept. Not created here."""
+    return data_dir() / "models"
+
+
+def save(net_state: Mapping[str, Tensor], card: SemanticCard) -> Path:
+    """Keep a trained model under `card.key`, in place of one of that key; its folder is returned.
+
+    `net_state` is the network's state dict. It is there whole or not at all. Raises BadInputError
+    for a key that is no plain name, StorageError if it cannot be written.
+    """
+    if not _KEY.fullmatch(card.key):
+        raise BadInputError(
+            f"{card.key!r} cannot be a model's key; letters, digits, dots, dashes and underscores "
+            "can, a letter or a digit first."
+        )
+    target = folder() / card.key
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=target.parent))
+        write(net_state, card, temporary)
+        _exchange(temporary, target)
+    except OSError as error:
+        raise StorageError(
+            f"The model {card.title} cannot be saved in {target.parent}: "
+            f"{error.strerror or error}; make room and try again."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def write(net_state: Mapping[str, Tensor], card: SemanticCard, place: Path) -> None:
+    """Write card and weights into the folder `place`, each whole or not at all. Raises OSError."""
+    from safetensors.torch import save_file  # noqa: PLC0415 - brings torch
+
+    weights = {name: value.detach().cpu().contiguous() for name, value in net_state.items()}
+    _put(place / WEIGHTS, lambda path: save_file(weights, path))
+    text = msgspec.json.format(encode(card))
+    _put(place / CARD, lambda path: path.write_bytes(text))
+
+
+def encode(card: SemanticCard) -> bytes:
+    """A card as JSON, without the folder that it is in."""
+    return msgspec.json.encode(replace(card, folder=None), enc_hook=str)
+
+
+def read(place: Path) -> SemanticCard:
+    """The card in a folder, with that folder. Raises BadInputError if it holds no whole model."""
+    try:
+        card = msgspec.json.decode((place / CARD).read_bytes(), type=SemanticCard)
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"{place} holds no model that can be read ({error}); train it again or delete the "
+            "folder."
+        ) from error
+    if not (place / WEIGHTS).is_file():
+        raise BadInputError(f"{place} holds a model without its {WEIGHTS}; train it again.")
+    if card.spec.categories != len(card.categories):
+        raise BadInputError(f"{place} holds a model whose card contradicts itself; train it again.")
+    return replace(card, folder=place)
+
+
+def cards() -> tuple[SemanticCard, ...]:
+    """The models that are there, the newest first; a damaged one is passed over, and logged."""
+    found = []
+    for place in _folders():
+        try:
+            card = read(place)
+        except BadInputError as error:
+            _log.warning("%s", error)
+            continue
+        if card.key == place.name:
+            found.append(card)
+    return tuple(sorted(found, key=lambda card: (-card.created_at, card.key)))
+
+
+def damaged() -> tuple[str, ...]:
+    """A sentence for each folder in the library that holds no model that can be used."""
+    sentences = []
+    for place in _folders():
+        try:
+            card = read(place)
+        except BadInputError as error:
+            sentences.append(str(error))
+            continue
+        if card.key != place.name:
+            sentences.append(f"{place} holds the model {card.key!r}, which is another name.")
+    return tuple(sentences)
+
+
+def delete(key: str) -> None:
+    """Delete a trained model. Raises BadInputError if there is none of that key."""
+    place = folder() / key
+    if not _KEY.fullmatch(key) or not place.is_dir():
+        raise BadInputError(f"No model {key!r} was trained here.")
+    try:
+        shutil.rmtree(place)
+    except OSError as error:
+        raise StorageError(f"{place} cannot be deleted: {error.strerror or error}.") from error
+
+
+def _folders() -> list[Path]:
+    try:
+        entries = sorted(folder().iterdir())
+    except OSError:
+        return []
+    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _exchange(made: Path, target: Path) -> None:
+    """Give the folder `made` the name `target`; what had it before is deleted."""
+    old: Path | None = None
+    if target.exists():
+        old = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
+        target.rename(old / target.name)
+    made.rename(target)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _put(path: Path, write_to: Callable[[Path], object]) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write_to(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
