@@ -8,7 +8,11 @@ import msgspec
 
 
 class Started(msgspec.Struct, frozen=True, tag="started", tag_field="event"):
-    """The training begins, or goes on after `step` of `steps` optimiser steps."""
+    """The training begins, or goes on after `step` of `steps` optimiser steps.
+
+    `notes` are sentences on what the user should know of it: categories without pixels, images that
+    are left out, weights that did not fit.
+    """
 
     step: int
     steps: int
@@ -17,6 +21,7 @@ class Started(msgspec.Struct, frozen=True, tag="started", tag_field="event"):
     precision: str
     parameters: int
     at: float
+    notes: tuple[str, ...] = ()
 
 
 class Stepped(msgspec.Struct, frozen=True, tag="stepped", tag_field="event"):

@@ -69,12 +69,15 @@ class Augmentation:
 class TrainingSettings:
     """All that decides a training, so that equal settings, data and machine give equal curves.
 
-    `epochs` are passes over the training images; `minutes` ends it earlier (0: never); so does
-    `patience`, epochs without a better mIoU (0: never). `side` is that of the training squares in
-    pixels; `batch` squares at once. `learning_rate` is the decoder's; the encoder's is that times
-    `encoder_rate`. `dice_squared` takes squares in Dice's denominator (Milletari et al. 2016).
-    `pretrained` starts the encoder from its ImageNet weights; `start` (a model's key) starts all
-    that fits from that model. `devices` and `nodes` are counts for the launcher.
+    `epochs` are passes over the training images; `minutes` ends it earlier (0: never), and then the
+    learning rate falls by the clock, so that two runs are equal no more; so does `patience`, epochs
+    without a better mIoU (0: never). `side` is that of the training squares in pixels; `batch`
+    squares at once, on each device. `learning_rate` is the decoder's; the encoder's is that times
+    `encoder_rate`, if it was trained before. `dice_squared` takes squares in Dice's denominator
+    (Milletari et al. 2016). `clip` is the largest norm of the gradient (0: any). `pretrained`
+    starts the encoder from its ImageNet weights; `start` (a model's key) starts all that fits from
+    that model. `devices` and `nodes` are counts for the launcher. `workers` processes read images
+    (0: the training itself; -1: none on the CPU, else up to 8).
     """
 
     architecture: str = "deeplabv3plus"
@@ -105,7 +108,7 @@ class TrainingSettings:
     device: str = "auto"
     devices: int = 1
     nodes: int = 1
-    workers: int = 0
+    workers: int = -1
     validate_every: int = 1
 
 
