@@ -46,6 +46,7 @@ class PictureLayer:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self.draw_later: DrawPicture | None = None
+        self.from_share = 0.0  # of the canvas's width: left of it nothing is shown
         self._draw: Draw | None = None
         self._picture: Picture | None = None
         self._shown: _Shown | None = None
@@ -81,8 +82,15 @@ class PictureLayer:
         if self._draw is None:
             return
         self._renew(self._draw, frame)
-        if self._picture is not None and self._shown is not None:
-            _paint(painter, frame.view, self._picture, self._shown.place)
+        if self._picture is None or self._shown is None:
+            return
+        if self.from_share > 0:
+            painter.save()
+            left, (wide, high) = round(self.from_share * frame.size[0]), frame.size
+            painter.setClipRect(QRectF(left, 0, wide - left, high))
+        _paint(painter, frame.view, self._picture, self._shown.place)
+        if self.from_share > 0:
+            painter.restore()
 
     def _renew(self, draw: Draw, frame: Frame) -> None:
         if self._fits(draw, frame):
@@ -114,12 +122,13 @@ class PictureLayer:
 class Pictures:
     """The layers of one canvas, the lowest first.
 
-    Annotations that are `selected` and the one that the pointer is on (`hovered`); the pick-list;
-    the mask that a click would give (`hover`); the answer to the prompt (`preview`); what an
-    operation with a number would do (`operation`).
+    What a semantic model says (`label_map`). Annotations that are `selected` and the one that the
+    pointer is on (`hovered`); the pick-list; the mask that a click would give (`hover`); the answer
+    to the prompt (`preview`); what an operation with a number would do (`operation`).
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
+        self.label_map = PictureLayer(changed)
         self.selected = PictureLayer(changed)
         self.hovered = PictureLayer(changed)
         self.picks = PictureLayer(changed)
@@ -127,6 +136,7 @@ class Pictures:
         self.preview = PictureLayer(changed)
         self.operation = PictureLayer(changed)
         self._all = (
+            self.label_map,
             self.selected,
             self.hovered,
             self.picks,
