@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 from segstudio.gui.theme import SPACING, numeric_font
 
 Index = QModelIndex | QPersistentModelIndex
-Cell = str | int
+Cell = str | int | float | None  # floats are shares of 1, shown in percent; None is "none"
 _ROOT = QModelIndex()
 _ROLE = Qt.ItemDataRole
 _OPENING = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -109,7 +109,9 @@ class FindingModel(QAbstractTableModel):
     def data(self, index: Index, role: int = _ROLE.DisplayRole) -> object:
         cell = self.rows[index.row()].cells[index.column()]
         if role == _ROLE.DisplayRole:
-            return f"{cell:,}" if isinstance(cell, int) else cell
+            return _shown(cell)
+        if role == _ROLE.UserRole:
+            return cell
         if role == _ROLE.ToolTipRole and isinstance(cell, str):
             return cell or None
         if role == _ROLE.TextAlignmentRole:
@@ -119,7 +121,7 @@ class FindingModel(QAbstractTableModel):
     def as_text(self, rows: Sequence[int]) -> str:
         """Those rows below the headings, cells parted by tabs: what a spreadsheet takes."""
         lines = ["\t".join(self._headings)]
-        lines += ["\t".join(map(str, self.rows[row].cells)) for row in rows]
+        lines += ["\t".join(map(_copied, self.rows[row].cells)) for row in rows]
         return "\n".join(lines)
 
 
@@ -230,14 +232,31 @@ def _is_copy(event: QKeyEvent) -> bool:
 def _holds(row: Finding, words: tuple[str, ...]) -> bool:
     if not words:
         return True
-    text = " ".join(map(str, row.cells)).casefold()
+    told = (str(cell) if isinstance(cell, int) else _shown(cell) for cell in row.cells)
+    text = " ".join(told).casefold()
     return all(word in text for word in words)
 
 
 def _alignment(cell: Cell) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignRight if isinstance(cell, int) else Qt.AlignmentFlag.AlignLeft
+    words = isinstance(cell, str)
+    side = Qt.AlignmentFlag.AlignLeft if words else Qt.AlignmentFlag.AlignRight
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def _rank(cell: Cell) -> tuple[int, str]:
-    return (cell, "") if isinstance(cell, int) else (0, cell.casefold())
+def _rank(cell: Cell) -> tuple[float, str]:
+    if cell is None:
+        return -1.0, ""
+    return (0, cell.casefold()) if isinstance(cell, str) else (cell, "")
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, float):
+        return f"{100 * cell:.1f} %"
+    return f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def _copied(cell: Cell) -> str:
+    """As a spreadsheet takes it: no thousands, every digit."""
+    return "" if cell is None else str(cell)

@@ -1,0 +1,117 @@
+"""The training panel: the project's trainings, and the one that is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QItemSelection, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from segstudio.gui.dialogs.report_table import Finding, ReportTable
+from segstudio.gui.panels.history import moment
+from segstudio.gui.panels.training_run import RunShown, TrainingRunView
+from segstudio.gui.theme import SPACING
+from segstudio.gui.training_words import state_name
+
+FIRST_LIST = 110  # px of the list of runs, before anybody drags
+BEGUN = 3  # the column of the times
+NARROW = 420  # px below which there is no room for it
+FILTERED = 12  # runs from which on one wants to look for one
+
+
+@dataclass(frozen=True)
+class _RunRow(Finding):
+    run_id: int = 0
+
+
+class TrainingPanel(QWidget):
+    """Train, and below it the runs; choosing one shows it."""
+
+    train_wanted = Signal()
+    run_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.train = QPushButton(self.tr("Train…"))
+        self.train.setToolTip(self.tr("Train a semantic model on this project's labels"))
+        self.empty = QLabel()
+        self.empty.setWordWrap(True)
+        self.empty.setProperty("role", "dim")
+        headings = (self.tr("Model"), self.tr("mIoU"), self.tr("State"), self.tr("Begun"))
+        self.runs = ReportTable(self.tr("Trainings"), headings)
+        header = self.runs.view.horizontalHeader()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.runs.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view = TrainingRunView()
+        self._shown: tuple[RunShown, ...] = ()
+        self._lay_out()
+        self.train.clicked.connect(lambda: self.train_wanted.emit())
+        self.runs.view.selectionModel().selectionChanged.connect(self._choose)
+        self.show_empty(self.tr("Open a folder of images, label ten of them, then train."))
+        self.show_runs([], 0)
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.addWidget(self.train)
+        top.addStretch(1)
+        self.split = QSplitter(Qt.Orientation.Vertical)
+        self.split.addWidget(self.runs)
+        self.split.addWidget(self.view)
+        self.split.setStretchFactor(1, 1)
+        self.split.setChildrenCollapsible(False)
+        self.split.setSizes([FIRST_LIST, 3 * FIRST_LIST])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2 * SPACING, SPACING, 2 * SPACING, 2 * SPACING)
+        layout.setSpacing(2 * SPACING)
+        layout.addLayout(top)
+        layout.addWidget(self.empty)
+        layout.addWidget(self.split, 1)
+        layout.addStretch(0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.runs.view.setColumnHidden(BEGUN, self.width() < NARROW)
+
+    def show_empty(self, text: str) -> None:
+        """What to do before the first training."""
+        self.empty.setText(text)
+
+    def show_runs(self, runs: Sequence[RunShown], chosen: int) -> None:
+        """The runs, the newest first, and the id of the one that is looked at (0: none)."""
+        self._shown = tuple(runs)
+        self.empty.setVisible(not runs)
+        self.split.setVisible(bool(runs))
+        several = len(runs) >= FILTERED
+        self.runs.filter.setVisible(several)
+        self.runs.shown.setVisible(several)
+        with QSignalBlocker(self.runs.view.selectionModel()):
+            self.runs.show_rows([_row(run) for run in runs])
+            rows = self.runs.model.rows
+            here = next((n for n, row in enumerate(rows) if _id(row) == chosen), -1)
+            if here >= 0:
+                self.runs.view.selectRow(here)
+
+    def _choose(self, chosen: QItemSelection, _: QItemSelection) -> None:
+        for index in chosen.indexes()[:1]:
+            self.run_chosen.emit(_id(self.runs.model.rows[index.row()]))
+
+
+def _row(run: RunShown) -> Finding:
+    cells = (run.title, run.miou, state_name(run.state), moment(run.started_at))
+    return _RunRow(cells, run_id=run.run_id)
+
+
+def _id(row: Finding) -> int:
+    return row.run_id if isinstance(row, _RunRow) else 0

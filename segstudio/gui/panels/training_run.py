@@ -1,0 +1,246 @@
+"""One training: how far it is, its curves, its categories, its worst images, its settings."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from segstudio.gui.panels.training_bars import ShareBars
+from segstudio.gui.panels.training_worst import WorstImages
+from segstudio.gui.theme import SPACING, numeric_font
+from segstudio.gui.training_pictures import ExamplePictures
+from segstudio.gui.training_story import TrainingStory
+from segstudio.gui.training_words import headline, score_line, settings_rows, state_name
+from segstudio.models.training.settings import TrainingSettings
+
+FRAME_MS = 50  # news are drawn at most 20 times a second
+LIVE = frozenset({"preparing", "running", "paused", "stopping"})
+RESUMABLE = frozenset({"stopped", "interrupted", "failed"})
+
+
+@dataclass(frozen=True)
+class RunShown:
+    """What is known of a training without its events. `state` is one of `training_words.STATES`.
+
+    `usable` says that it has weights; `why` is the sentence where it failed.
+    """
+
+    run_id: int
+    title: str
+    state: str
+    started_at: float
+    miou: float | None = None
+    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    colours: Mapping[str, str] = field(default_factory=dict)
+    usable: bool = False
+    why: str = ""
+
+
+class TrainingRunView(QScrollArea):
+    """Shows one training; a live one is drawn again as news come, at most 20 times a second."""
+
+    pause_wanted = Signal()
+    stop_wanted = Signal()
+    resume_wanted = Signal(int)  # run id; of a paused one, too
+    use_wanted = Signal(int)
+    delete_wanted = Signal(int)
+    image_wanted = Signal(object)  # Example
+    charts_wanted = Signal()  # before the first ones can be drawn
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.run: RunShown | None = None
+        self.story = TrainingStory()
+        self.title, self.state, self.how_far = QLabel(), QLabel(), QLabel()
+        self.score, self.why = QLabel(), QLabel()
+        self.bar = QProgressBar()
+        self.pause = QPushButton(self.tr("Pause"))
+        self.resume = QPushButton(self.tr("Resume"))
+        self.stop = QPushButton(self.tr("Stop"))
+        self.use = QPushButton(self.tr("Use this model"))
+        self.delete = QPushButton(self.tr("Delete"))
+        self.curves: Any = None  # TrainingCurves, once pyqtgraph is there
+        self.no_curves = QLabel(self.tr("The curves come with the first steps."))
+        self.categories = ShareBars(
+            self.tr("IoU by category"), (self.tr("Category"), self.tr("IoU"))
+        )
+        self.worst = WorstImages()
+        self.settings = QFormLayout()
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(FRAME_MS)
+        self._soon.timeout.connect(self._draw)
+        self._drawn_validations = -1
+        self._lay_out()
+        self._connect()
+
+    def _connect(self) -> None:
+        self.pause.clicked.connect(lambda: self.pause_wanted.emit())
+        self.stop.clicked.connect(lambda: self.stop_wanted.emit())
+        for button, signal in (
+            (self.resume, self.resume_wanted),
+            (self.use, self.use_wanted),
+            (self.delete, self.delete_wanted),
+        ):
+            button.clicked.connect(lambda _=False, told=signal: self._tell(told))
+        self.worst.opened.connect(self.image_wanted)
+
+    def _tell(self, signal: Any) -> None:
+        if self.run is not None:
+            signal.emit(self.run.run_id)
+
+    # -- layout ---------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        bold = self.title.font()
+        bold.setBold(True)
+        self.title.setFont(bold)
+        for label in (self.title, self.state, self.how_far, self.score, self.why):
+            label.setWordWrap(True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        for label in (self.how_far, self.score):
+            label.setFont(numeric_font(label.font()))
+            label.setProperty("role", "dim")
+        self.why.setProperty("role", "danger")
+        self.no_curves.setProperty("role", "dim")
+        self.bar.setRange(0, 1000)
+        self.bar.setTextVisible(False)
+        self.bar.setAccessibleName(self.tr("How far the training is"))
+        self._column = QVBoxLayout()
+        self._column.setContentsMargins(0, 0, SPACING, 0)
+        self._column.setSpacing(2 * SPACING)
+        for widget in (self.title, self.how_far, self.bar, self.score, self.why):
+            self._column.addWidget(widget)
+        self._column.addLayout(self._buttons())
+        self._column.addWidget(self.no_curves)
+        self._section(self.tr("IoU by category"), self.categories)
+        self._section(self.tr("Worst validation images"), self.worst)
+        told = QWidget()
+        told.setLayout(self.settings)
+        self.settings.setContentsMargins(0, 0, 0, 0)
+        self.settings.setVerticalSpacing(SPACING)
+        self._section(self.tr("Settings"), told)
+        self._column.addStretch(1)
+        inner = QWidget()
+        inner.setLayout(self._column)
+        self.setWidget(inner)
+
+    def _buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(SPACING)
+        for button in (self.pause, self.resume, self.stop, self.use, self.delete):
+            row.addWidget(button)
+        row.addStretch(1)
+        return row
+
+    def _section(self, title: str, widget: QWidget) -> None:
+        label = QLabel(title)
+        label.setProperty("role", "dim")
+        label.setBuddy(widget)
+        self._column.addSpacing(SPACING)
+        self._column.addWidget(label)
+        self._column.addWidget(widget)
+
+    # -- told from outside ----------------------------------------------------------------------
+
+    def show_run(self, run: RunShown, story: TrainingStory) -> None:
+        """Show another training, or the same one in another state."""
+        other = self.run is None or self.run.run_id != run.run_id
+        same_story = self.story is story
+        self.run, self.story = run, story
+        if other or not same_story:
+            self._drawn_validations = -1
+            self._show_settings(run)
+        if other:
+            self.worst.show_examples([])
+        self._draw()
+
+    def follow(self) -> None:
+        """The story got longer; it is drawn in a moment, with what comes until then."""
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def show_worst(self, run_id: int, shown: Sequence[ExamplePictures]) -> None:
+        """Pictures of that run's worst images; late ones of another run are dropped."""
+        if self.run is not None and self.run.run_id == run_id:
+            self.worst.show_examples(shown)
+
+    def show_charts(self) -> None:
+        """pyqtgraph is imported by now: make the charts."""
+        if self.curves is None:
+            module = importlib.import_module("segstudio.gui.panels.training_curves")
+            self.curves = module.TrainingCurves()
+            self._column.insertWidget(self._column.indexOf(self.no_curves), self.curves)
+            self._draw()
+
+    # -- drawing --------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        run, story = self.run, self.story
+        if run is None:
+            return
+        self._show_state(run, story)
+        drawn = bool(story.losses or story.validations)
+        if drawn and self.curves is None:
+            self.charts_wanted.emit()
+        self.no_curves.setVisible(not drawn)
+        if self.curves is not None:
+            self.curves.setVisible(drawn)
+            if drawn:
+                self.curves.show_story(story)
+        if len(story.validations) != self._drawn_validations:
+            self._drawn_validations = len(story.validations)
+            self._show_categories(run, story)
+
+    def _show_state(self, run: RunShown, story: TrainingStory) -> None:
+        live, state = run.state in LIVE, run.state
+        self.title.setText(f"{run.title} — {state_name(state)}")
+        self.how_far.setText(headline(story, state))
+        self.how_far.setVisible(bool(self.how_far.text()))
+        self.bar.setVisible(live)
+        waiting = state in ("preparing", "stopping") or story.started is None
+        self.bar.setRange(0, 0 if waiting else 1000)
+        self.bar.setValue(round(1000 * story.fraction))
+        self.score.setText(score_line(story))
+        self.score.setVisible(bool(self.score.text()))
+        self.why.setText(run.why)
+        self.why.setVisible(bool(run.why))
+        self.pause.setVisible(state == "running")
+        self.resume.setVisible(state == "paused" or state in RESUMABLE)
+        self.stop.setVisible(live)
+        self.stop.setEnabled(state != "stopping")
+        self.use.setVisible(run.usable or story.best is not None)
+        self.delete.setVisible(not live)
+
+    def _show_categories(self, run: RunShown, story: TrainingStory) -> None:
+        latest = story.latest
+        rows = [(name, share) for name, share in latest.iou.items()] if latest else []
+        self.categories.show_shares(rows, run.colours)
+
+    def _show_settings(self, run: RunShown) -> None:
+        while self.settings.rowCount():
+            self.settings.removeRow(0)
+        for name, value in settings_rows(run.settings):
+            title, told = QLabel(name), QLabel(value)
+            title.setProperty("role", "dim")
+            told.setWordWrap(True)
+            told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self.settings.addRow(title, told)
