@@ -18,7 +18,7 @@ run: $(STAMP) system-libraries
 	$(BIN)/segstudio
 
 test: $(DEV_STAMP) system-libraries
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n 2 --dist loadfile
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SegStudio needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
