@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from segstudio.core.errors import SegStudioError, StorageError
+from segstudio.core.errors import StorageError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.core.project_view import ProjectView
 from segstudio.engine.export_losses import announce
 from segstudio.engine.export_proof import Export, prove
+from segstudio.engine.still_view import at_one_moment
 from segstudio.formats.contract import ExportFormat, ExportOptions, ExportReport, Losses
 from segstudio.formats.registry import export_format
 from segstudio.formats.staging import count_files, staged_folder
-from segstudio.store.reading import ProjectReading
-from segstudio.store.snapshot import ProjectSnapshot
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _STEPS = 1000  # of the one progress bar over all that an export does
@@ -49,7 +46,7 @@ def export(  # noqa: PLR0917 - the order of all runs: what, of what, where, how
     try:
         with (
             staged_folder(target, replace=chosen.replace) as folder,
-            _at_one_moment(view) as still,
+            at_one_moment(view) as still,
         ):
             return _proved(Export(member, still, chosen, folder), report, token)
     except OSError as error:
@@ -68,7 +65,7 @@ def losses(
     Raises BadInputError if the format cannot hold the project, Cancelled.
     """
     member, chosen = _chosen(format_key, options)
-    with _at_one_moment(view) as still:
+    with at_one_moment(view) as still:
         return announce(member, still, chosen, report, cancel or CancelToken()).losses()
 
 
@@ -111,25 +108,6 @@ class _Bar:
             self.report(Progress(at, _STEPS, progress.text))
 
         return sink
-
-
-@contextmanager
-def _at_one_moment(view: ProjectView) -> Iterator[ProjectView]:
-    """The project as it is now, however people go on working on it.
-
-    Where that cannot be had (the file was moved away under the open project), the project itself.
-    """
-    snapshot = None
-    if isinstance(view, ProjectReading) and not isinstance(view, ProjectSnapshot):
-        try:
-            snapshot = ProjectSnapshot.take(view.path)
-        except SegStudioError:
-            snapshot = None
-    try:
-        yield snapshot or view
-    finally:
-        if snapshot is not None:
-            snapshot.close()
 
 
 def _storage_error(error: OSError, target: Path) -> StorageError:

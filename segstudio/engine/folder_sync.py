@@ -14,7 +14,7 @@ from segstudio.engine.folder_scan import file_stamp, list_images, read_files
 from segstudio.imaging.read import file_sha256
 from segstudio.store.project import NewImage, ProjectStore
 
-_STAMPS = "file_stamps"  # a setting of the project: path -> [size, mtime in ns] when last read
+STAMPS = "file_stamps"  # a setting of the project: path -> [size, mtime in ns] when last read
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def rescan(
 
 def keep_stamps(store: ProjectStore, paths: Iterable[str]) -> None:
     """Note size and time of files whose bytes are those of the project, to skip them next time."""
-    old: Mapping[str, Any] = store.setting(_STAMPS, {})
+    old: Mapping[str, Any] = store.setting(STAMPS, {})
     new = {**old, **{path: file_stamp(store.images_dir / path) for path in paths}}
     if new != old:
-        store.set_setting(_STAMPS, new)
+        store.set_setting(STAMPS, new)
 
 
 def _compare(
@@ -95,7 +95,7 @@ def _compare(
     missing: list[str] = []
     changed: list[str] = []
     same: list[str] = []
-    stamps: Mapping[str, Any] = store.setting(_STAMPS, {})
+    stamps: Mapping[str, Any] = store.setting(STAMPS, {})
     for index, (path, image) in enumerate(known.items()):
         cancel.check()
         report(Progress(index, len(known), "Comparing images"))

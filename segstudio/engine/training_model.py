@@ -1,0 +1,66 @@
+"""Puts the best model of a training among the models that can be used."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import time
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+from segstudio.core.errors import BadInputError
+from segstudio.engine.training_folder import BEST
+from segstudio.engine.whole_files import disk_error, put
+from segstudio.models.semantic import library
+from segstudio.models.semantic.card import SemanticCard
+
+_LONGEST = 60  # letters of a title that go into a key
+
+
+def adopted(run: Path, title: str, trained_on: str) -> SemanticCard:
+    """Copy `run`/best into the library under a new key, whole or not at all; returns its card.
+
+    Raises BadInputError where the run has no model yet, StorageError where the disk refuses.
+    """
+    try:
+        best = library.read(run / BEST)
+    except BadInputError as error:
+        raise BadInputError(
+            "The training has no model yet; wait until the validation images were looked at once."
+        ) from error
+    target = library.folder() / _free_key(title or best.title)
+    card = replace(
+        best,
+        key=target.name,
+        title=title or best.title,
+        trained_on=best.trained_on or trained_on,
+        created_at=time.time(),
+        folder=None,
+    )
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=target.parent))
+        put(temporary / library.WEIGHTS, (run / BEST / library.WEIGHTS).read_bytes())
+        put(temporary / library.CARD, library.encode(card))
+        temporary.rename(target)
+    except OSError as error:
+        raise disk_error(error, target, "Keeping the model") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return replace(card, folder=target)
+
+
+def _free_key(title: str) -> str:
+    """A key made of a title that no model has: letters, digits and dashes."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    base = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-").lower()[:_LONGEST] or "model"
+    key, number = base, 1
+    taken = {card.key for card in library.cards()}
+    while key in taken or (library.folder() / key).exists():
+        number += 1
+        key = f"{base}-{number}"
+    return key
