@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from segstudio.core.errors import DeviceError
 from segstudio.core.image import RgbImage
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidates, Embedding, Prompt
-from segstudio.models.card import ModelCard
 from segstudio.models.device import release_memory
 from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings, PromptModel
 
@@ -18,7 +17,14 @@ CPU = "cpu"
 T = TypeVar("T")
 
 
-def moved_to_cpu(card: ModelCard, why: str) -> str:
+class Titled(Protocol):
+    """What is said of a model's card."""
+
+    @property
+    def title(self) -> str: ...
+
+
+def moved_to_cpu(card: Titled, why: str) -> str:
     """The sentence that says so; `why` is the text of the DeviceError."""
     reason = why.partition(";")[0].rstrip(".")  # without the remedy, which is applied just now
     return f"{reason}; {card.title} computes on the CPU now."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
@@ -149,6 +149,15 @@ class EditedImage:
     def history_line(self, after: int = 0) -> HistoryLine:
         """The steps past the sequence `after` and where one stands, read from the project file."""
         return self._store.history_line(self.image.id, after)
+
+    def carry_out(self, plan: Callable[[Snapshot], Edit | None]) -> Edit | None:
+        """Store the edit that `plan` makes after a look at the image; None where it wants nothing.
+
+        The plan sees to locks and partition itself (`pixel_rights.with_rights`).
+        """
+        with self._lock:
+            wanted = plan(self.snapshot)
+            return None if wanted is None else self._store_edit(wanted)
 
     # -- changes from elsewhere -----------------------------------------------------------------
 

@@ -163,7 +163,7 @@ class ImageSession(EditedImage):
                 return None
             before, after = self._with_rights(before, after, now)
             left = len(self.annotations) - len(before) + len(after)
-            return self._commit(change.text, before, after, _state_with(left, self.image.state))
+            return self._commit(change.text, before, after, state_with(left, self.image.state))
 
     def reorder(self, ids: Iterable[int], to_front: bool) -> Edit | None:
         """Bring annotations before all others, or behind; None where they are there already.
@@ -273,7 +273,7 @@ def _category_edit(
     return Edit(text, image_id, Records(categories=before), Records(categories=after))
 
 
-def _state_with(annotations: int, state: ImageState) -> ImageState | None:
+def state_with(annotations: int, state: ImageState) -> ImageState | None:
     """The state that an image with so many annotations gets; None where it keeps its own."""
     if annotations and state is ImageState.TODO:
         return ImageState.LABELLED

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from segstudio.core.errors import DeviceError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
-from segstudio.engine.cpu_fallback import CPU, moved_to_cpu
+from segstudio.engine.cpu_fallback import CPU, Titled, moved_to_cpu
 from segstudio.engine.jobs import Job, JobRunner, Lane
 from segstudio.models.card import ModelCard
 from segstudio.models.device import release_memory
 from segstudio.models.prompt.contract import PromptModel
 
+
+class Loaded(Protocol):
+    """What a slot asks of a model that it holds."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def model_key(self) -> str: ...
+
+
 T = TypeVar("T")
+CardT = TypeVar("CardT", bound=Titled)
+ModelT = TypeVar("ModelT", bound=Loaded)
 
 # Loads a card's model on a device; None for the device: the one that the user's settings name.
 LoadModel = Callable[[ModelCard, str | None, CancelToken, ProgressSink], PromptModel]
 
 
-class ModelSlot:
+class Slot(Generic[CardT, ModelT]):
     """One choice of a model. Used from the consumer's thread, but for `load` and `use`.
 
     `failure` says in words why there is no model. `on_loaded()` and `on_moved(text)` are called on
@@ -29,8 +42,8 @@ class ModelSlot:
 
     def __init__(
         self,
-        card: ModelCard,
-        load_model: LoadModel,
+        card: CardT,
+        load_model: Callable[[CardT, str | None, CancelToken, ProgressSink], ModelT],
         runner: JobRunner,
         *,
         on_loaded: Callable[[], None],
@@ -44,11 +57,11 @@ class ModelSlot:
         self._on_loaded = on_loaded
         self._on_moved = on_moved
         self._device: str | None = None
-        self._model: PromptModel | None = None
+        self._model: ModelT | None = None
         self._job: Job[None] | None = None
 
     @property
-    def model(self) -> PromptModel | None:
+    def model(self) -> ModelT | None:
         """The model while it is loaded."""
         return self._model
 
@@ -58,7 +71,7 @@ class ModelSlot:
 
     # -- on the device lane ---------------------------------------------------------------------
 
-    def load(self, cancel: CancelToken, report: ProgressSink) -> PromptModel:
+    def load(self, cancel: CancelToken, report: ProgressSink) -> ModelT:
         """The model, loaded if it was not; blocks. On the CPU if the device refuses to take it."""
         if self._model is not None:
             return self._model
@@ -70,7 +83,7 @@ class ModelSlot:
             why = str(error)
         return self._load_on_cpu(why, cancel, report)
 
-    def use(self, work: Callable[[PromptModel], T], cancel: CancelToken, report: ProgressSink) -> T:
+    def use(self, work: Callable[[ModelT], T], cancel: CancelToken, report: ProgressSink) -> T:
         """`work(model)`, with the model loaded if it was not; blocks.
 
         When another device than the CPU fails it (DeviceError: its memory is full), the model is
@@ -86,7 +99,7 @@ class ModelSlot:
         del model
         return work(self._load_on_cpu(why, cancel, report))
 
-    def _load_on_cpu(self, why: str, cancel: CancelToken, report: ProgressSink) -> PromptModel:
+    def _load_on_cpu(self, why: str, cancel: CancelToken, report: ProgressSink) -> ModelT:
         self._model, self._device = None, CPU
         release_memory()  # other programs wait for the card's
         report(Progress(0, 0, f"{self.text} on the CPU"))
@@ -95,16 +108,14 @@ class ModelSlot:
         self._runner.tell(lambda: self._on_moved(text))
         return model
 
-    def _take(self, model: PromptModel) -> PromptModel:
+    def _take(self, model: ModelT) -> ModelT:
         self._model, self.model_key = model, model.model_key
         self._runner.tell(self._on_loaded)
         return model
 
     # -- on the consumer's thread ---------------------------------------------------------------
 
-    def start(
-        self, on_end: Callable[[ModelSlot], None], on_error: Callable[[Exception], None]
-    ) -> None:
+    def start(self, on_end: Callable[[Self], None], on_error: Callable[[Exception], None]) -> None:
         """Load in the background, once; `on_end(self)` comes whatever the end, then `on_error`."""
         if self._job is not None:
             return
@@ -142,3 +153,7 @@ class ModelSlot:
         The next load is on the device of the settings, even if the model had to go to the CPU.
         """
         self._model, self._device, self._job = None, None, None
+
+
+class ModelSlot(Slot[ModelCard, PromptModel]):
+    """One choice of a prompt model."""
