@@ -1,0 +1,159 @@
+"""All that a training needs before its first step, from its folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from segstudio.core.errors import BadInputError
+from segstudio.models.device import choose_device
+from segstudio.models.machine import usable_cores
+from segstudio.models.semantic.card import Architecture, NetworkSpec, Normalisation
+from segstudio.models.semantic.registry import architecture, build, encoder
+from segstudio.models.training import checkpoint
+from segstudio.models.training.beginning import begin
+from segstudio.models.training.class_weights import median_frequency
+from segstudio.models.training.data import Survey, survey
+from segstudio.models.training.folder import CHECKPOINT
+from segstudio.models.training.learner import Learner, fabric_of
+from segstudio.models.training.losses import Criterion
+from segstudio.models.training.networks import spec_of
+from segstudio.models.training.progress import Progress
+from segstudio.models.training.settings import ClassWeights, TrainingSet, TrainingSettings
+
+_MOST_WORKERS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A training that can begin, or go on: `progress` says which.
+
+    `per_epoch` and `steps` count optimiser steps; every `tell_every` of them is told.
+    """
+
+    settings: TrainingSettings
+    survey: Survey
+    architecture: Architecture
+    spec: NetworkSpec
+    normalisation: Normalisation
+    fabric: Fabric
+    learner: Learner
+    progress: Progress
+    per_epoch: int
+    steps: int
+    tell_every: int
+    workers: int
+    notes: tuple[str, ...]
+
+
+def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet) -> Prepared:
+    """Look at the data, build the network, take up the checkpoint if there is one.
+
+    Raises BadInputError for data or settings that cannot be trained, DeviceError, WeightsError for
+    weights to start from, StorageError if all checkpoints are damaged.
+    """
+    _check(settings)
+    spec = spec_of(settings, len(data.categories))
+    surveyed = survey(folder, data)
+    device = choose_device(settings.device)
+    fabric = fabric_of(settings, device)
+    fabric.launch()
+    saved = checkpoint.load(folder / CHECKPOINT)
+    progress = _progress(saved)
+    torch.manual_seed(settings.seed)
+    net = cast("nn.Module", build(spec))
+    notes = surveyed.notes
+    if saved is None:
+        started = begin(net, spec, settings, surveyed.data.categories)
+        progress.trained_before = started.trained_before
+        notes += started.notes
+    normalisation = encoder(spec.encoder).normalisation if spec.encoder else Normalisation()
+    weights = _weights(settings, surveyed, fabric)
+    rate = settings.encoder_rate if progress.trained_before else 1.0
+    criterion = Criterion(settings, weights)
+    learner = Learner(settings, net, criterion, normalisation, fabric, encoder_rate=rate)
+    torch.manual_seed(settings.seed + fabric.global_rank)  # dropout differs between devices
+    if saved is not None:
+        _take_up(saved, progress, learner, settings)
+    per_epoch = math.ceil(len(surveyed.data.train) / (settings.batch * fabric.world_size))
+    return Prepared(
+        settings,
+        surveyed,
+        architecture(spec.architecture),
+        spec,
+        normalisation,
+        fabric,
+        learner,
+        progress,
+        per_epoch,
+        per_epoch * settings.epochs,
+        max(1, min(10, per_epoch // 20)),
+        _workers(settings, device),
+        notes,
+    )
+
+
+def _check(settings: TrainingSettings) -> None:
+    """Raises BadInputError for numbers that cannot be."""
+    least: Sequence[tuple[str, float, float]] = (
+        ("side", settings.side, 32),
+        ("batch", settings.batch, 1),
+        ("epochs", settings.epochs, 1),
+        ("devices", settings.devices, 1),
+        ("nodes", settings.nodes, 1),
+        ("learning rate", settings.learning_rate, 0),
+        ("smallest scale", settings.augmentation.scale[0], 0.01),
+        ("largest scale", settings.augmentation.scale[1], settings.augmentation.scale[0]),
+    )
+    for name, value, bound in least:
+        if not math.isfinite(value) or value < bound:
+            raise BadInputError(f"The {name} of a training is at least {bound:g}, not {value:g}.")
+
+
+def _weights(settings: TrainingSettings, surveyed: Survey, fabric: Fabric) -> Tensor | None:
+    if settings.class_weights is ClassWeights.EQUAL:
+        return None
+    weights = median_frequency(surveyed.pixels, surveyed.of)
+    return torch.from_numpy(weights).to(fabric.device)
+
+
+def _progress(saved: checkpoint.Checkpoint | None) -> Progress:
+    if saved is None:
+        return Progress(threads=torch.get_num_threads())
+    try:
+        return msgspec.json.decode(saved.state, type=Progress)
+    except ValueError as error:
+        raise BadInputError(
+            f"The checkpoint is not one of this version ({error}); start a new training."
+        ) from error
+
+
+def _take_up(
+    saved: checkpoint.Checkpoint, progress: Progress, learner: Learner, settings: TrainingSettings
+) -> None:
+    """Make the learner what it was then, and the machine too, as far as sums depend on it."""
+    try:
+        learner.restore(saved.tensors, progress.scaling)
+    except (RuntimeError, LookupError, ValueError) as error:
+        raise BadInputError(
+            "The checkpoint is of another network or other categories than the settings say; "
+            "start a new training."
+        ) from error
+    if 0 < progress.threads <= usable_cores():
+        torch.set_num_threads(progress.threads)
+    if settings.patience and progress.stale >= settings.patience:
+        progress.stale = 0  # it ended early, and someone wants it to go on
+
+
+def _workers(settings: TrainingSettings, device: str) -> int:
+    if settings.workers >= 0:
+        return settings.workers
+    return 0 if device == "cpu" else min(_MOST_WORKERS, usable_cores() - 1)

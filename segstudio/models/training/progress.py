@@ -1,0 +1,65 @@
+"""How far a training is: what a checkpoint knows besides tensors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+
+class Progress(msgspec.Struct):
+    """Steps done, the seconds they took, the best validation so far.
+
+    `validated` is the step of the last validation, `stale` how many were no better since the best.
+    `loss_sum` and `loss_steps` are of the steps not told yet. `threads` are torch's on the CPU, on
+    which the last bits of sums depend; `scaling` is how losses are scaled for 16 bits;
+    `trained_before` says that the encoder was, so that its learning rate is lower.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    validated: int = 0
+    validation_seconds: float = 0.0
+    best: float | None = None
+    best_step: int = 0
+    best_epoch: int = 0
+    stale: int = 0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    threads: int = 0
+    trained_before: bool = False
+    scaling: dict[str, float] = {}
+
+    def add(self, loss: float) -> None:
+        """Count a step."""
+        self.step += 1
+        self.loss_sum += loss
+        self.loss_steps += 1
+
+    def taken_loss(self) -> float:
+        """The mean loss since it was last taken."""
+        mean = self.loss_sum / max(1, self.loss_steps)
+        self.loss_sum, self.loss_steps = 0.0, 0
+        return mean
+
+
+class Clock:
+    """Seconds of training over all sessions, without pauses."""
+
+    def __init__(self, before: float) -> None:
+        self._before, self._since = before, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._since
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Time inside does not count."""
+        self._before = self.seconds
+        try:
+            yield
+        finally:
+            self._since = time.monotonic()

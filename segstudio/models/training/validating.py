@@ -1,0 +1,138 @@
+"""A validation within a training: scores, the best model so far, pictures of the worst images."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+
+from segstudio.core.errors import StorageError
+from segstudio.models.semantic import library
+from segstudio.models.semantic.card import SemanticCard
+from segstudio.models.training.events import Example, Validated
+from segstudio.models.training.folder import BEST, WORST
+from segstudio.models.training.label_maps import write_labels
+from segstudio.models.training.preparation import Prepared
+from segstudio.models.training.progress import Progress
+from segstudio.models.training.validation import Looked, Scores, Validator
+
+
+class Validating:
+    """Validates the network of a training and keeps `best/` and `worst/` of its folder."""
+
+    def __init__(self, folder: Path, prepared: Prepared) -> None:
+        self._folder, self._prepared = folder, prepared
+        data = prepared.survey.data
+        self._count = len(data.val)
+        self._names = [one.name for one in data.categories]
+        self._validator = Validator(folder, data.val, len(self._names), prepared.settings.side)
+
+    def run(self, progress: Progress, epoch: int, stop: Callable[[], bool]) -> Validated | None:
+        """What is told of a validation now, noted in `progress`; None if `stop` said so in between.
+
+        Raises StorageError if the best model cannot be written.
+        """
+        start = time.monotonic()
+        fabric, learner = self._prepared.fabric, self._prepared.learner
+        scores = self._validator.begin()
+        for index in range(fabric.global_rank, self._count, fabric.world_size):
+            # Several processes look at as many images as there are, which need not be equally many.
+            if fabric.world_size == 1 and stop():
+                return None
+            self._validator.look(index, scores, learner.logits, learner.loss_of, learner.device)
+        scores = self._gathered(scores)
+        miou = scores.confusion.mean_iou()
+        best = math.isfinite(scores.mean_loss) and (progress.best is None or miou > progress.best)
+        progress.validated = progress.step
+        progress.stale = 0 if best else progress.stale + 1
+        if best:
+            progress.best, progress.best_step, progress.best_epoch = miou, progress.step, epoch
+        told = self._told(scores, progress, epoch, best)
+        if fabric.is_global_zero:
+            examples = self._pictured(scores.worst, progress)
+            told = msgspec.structs.replace(told, worst=examples)
+            if best:
+                self._keep(scores, told)
+        progress.validation_seconds = time.monotonic() - start
+        return told
+
+    def _told(self, scores: Scores, progress: Progress, epoch: int, best: bool) -> Validated:
+        found = [None if math.isnan(one) else float(one) for one in scores.confusion.iou()]
+        return Validated(
+            progress.step,
+            epoch,
+            scores.mean_loss,
+            scores.confusion.mean_iou(),
+            scores.confusion.pixel_accuracy(),
+            dict(zip(self._names, found, strict=True)),
+            best,
+        )
+
+    def _gathered(self, scores: Scores) -> Scores:
+        """What all processes found."""
+        world = self._prepared.fabric.world_size
+        if world == 1:
+            return scores
+        parts: list[Scores] = [scores] * world
+        torch.distributed.all_gather_object(parts, scores)
+        return self._validator.merged(parts)
+
+    def _pictured(self, worst: list[Looked], progress: Progress) -> tuple[Example, ...]:
+        """Write the worst images' label maps; those of this validation and of the best one stay."""
+        root = self._folder / WORST
+        name = f"{progress.step:07}"
+        try:
+            (root / name).mkdir(parents=True, exist_ok=True)
+            told = []
+            for looked in worst:
+                path = Path(WORST) / name / f"{looked.index}.png"
+                write_labels(self._folder / path, looked.labels)
+                told.append(self._validator.example(looked, path.as_posix()))
+            for old in root.iterdir():
+                if old.name not in (name, f"{progress.best_step:07}"):
+                    shutil.rmtree(old, ignore_errors=True)
+        except OSError as error:
+            raise _unwritten(root, error) from error
+        return tuple(told)
+
+    def _keep(self, scores: Scores, told: Validated) -> None:
+        place = self._folder / BEST
+        try:
+            place.mkdir(exist_ok=True)
+            library.write(self._prepared.learner.net_state(), self._card(scores, told), place)
+        except (OSError, SafetensorError) as error:
+            raise _unwritten(place, error) from error
+
+    def _card(self, scores: Scores, told: Validated) -> SemanticCard:
+        prepared = self._prepared
+        data = prepared.survey.data
+        row = prepared.architecture
+        return SemanticCard(
+            key=f"trained_{int(time.time())}",
+            title=row.title,
+            description=f"{row.title}, trained here.",
+            spec=prepared.spec,
+            categories=data.categories,
+            licence="yours",
+            normalisation=prepared.normalisation,
+            side=prepared.settings.side,
+            temperature=scores.temperature(),
+            trained_on=f"{len(data.train)} images, validated on {len(data.val)}",
+            settings=msgspec.to_builtins(prepared.settings),
+            scores={"miou": told.miou, "pixel_accuracy": told.pixel_accuracy},
+            created_at=time.time(),
+        )
+
+
+def _unwritten(place: Path, error: Exception) -> StorageError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return StorageError(
+        f"“{place}” cannot be written ({reason}); make room and resume: what was saved last is "
+        "whole."
+    )
