@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from segstudio.core.errors import BadInputError, StorageError
 from segstudio.engine.training_choices import SetChoices
 from segstudio.engine.whole_files import put
+from segstudio.models.semantic import library
 from segstudio.models.training.events import (
     Ended,
     Event,
@@ -32,10 +33,10 @@ from segstudio.models.training.events import (
     decode,
     encode,
 )
+from segstudio.models.training.folder import BEST, CHECKPOINT, EVENTS, SETTINGS
 from segstudio.models.training.settings import TrainingSettings
 
-RUN, SETTINGS, EVENTS, LOG = "run.json", "settings.json", "events.jsonl", "log.txt"
-CHECKPOINT, BEST, WEIGHTS = "checkpoint", "best", "weights.safetensors"
+RUN, LOG = "run.json", "log.txt"
 _LOCK, _PROCESS = "lock", "process.json"
 _GOOD_ENDS = frozenset({"done", "early", "time"})
 
@@ -101,11 +102,11 @@ class RunFacts:
         return self.ended.message if self.ended is not None else ""
 
 
+@dataclass(frozen=True)
 class RunFolder:
     """A training's folder; what it writes raises OSError where it does not say otherwise."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     @property
     def name(self) -> str:
@@ -166,7 +167,7 @@ class RunFolder:
     @property
     def has_model(self) -> bool:
         """Whether there is a model to use: the best one so far."""
-        return (self.path / BEST / WEIGHTS).is_file()
+        return (self.path / BEST / library.WEIGHTS).is_file()
 
     @property
     def has_checkpoint(self) -> bool:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from segstudio.core.errors import BadInputError
-from segstudio.engine.training_folder import BEST
 from segstudio.engine.whole_files import disk_error, put
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import SemanticCard
+from segstudio.models.training.folder import BEST
 
 _LONGEST = 60  # letters of a title that go into a key
 

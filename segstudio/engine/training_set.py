@@ -32,10 +32,10 @@ from segstudio.engine.training_survey import (
 )
 from segstudio.engine.whole_files import disk_error, put
 from segstudio.formats.selection import drawn_annotations
+from segstudio.models.training.folder import SET
 from segstudio.models.training.settings import TrainingImage, TrainingSet
 from segstudio.store.reading import ProjectReading
 
-SET_FILE = "set.json"
 LABELS = "labels"
 
 
@@ -81,7 +81,7 @@ def write(  # noqa: PLR0917 - the order of all runs: of what, where, how
                 parts[name].append(writer.write(image))
         train, val = (tuple(part) for part in parts.values())
         rows = (tuple(map(_row, part)) for part in (train, val))
-        put(folder / SET_FILE, msgspec.json.encode(TrainingSet(made.categories, *rows)))
+        put(folder / SET, msgspec.json.encode(TrainingSet(made.categories, *rows)))
     except BaseException as error:
         if fresh:
             shutil.rmtree(folder, ignore_errors=True)
@@ -90,11 +90,6 @@ def write(  # noqa: PLR0917 - the order of all runs: of what, where, how
         raise
     report(Progress(total, total, "The training set is written"))
     return replace(made, train=train, val=val, fingerprint=fingerprint(made.plan, train, val))
-
-
-def read_set(folder: Path) -> TrainingSet:
-    """The set in a run's folder. Raises OSError, or msgspec's error for what is none."""
-    return msgspec.json.decode((folder / SET_FILE).read_bytes(), type=TrainingSet)
 
 
 def _row(image: SurveyedImage) -> TrainingImage:

@@ -20,15 +20,15 @@ _MAP_SHARE = 16  # a label map's PNG is at most about a sixteenth of its pixels
 def needed_bytes(settings: TrainingSettings, made: SetSurvey) -> int:
     """About how much a training writes: label maps, checkpoints and the best model.
 
-    A checkpoint has the parameters and the optimiser's moments of them; while a new one is written
-    the one before is still there.
+    A checkpoint has the parameters and the optimiser's moments of them; three are kept while a new
+    one is written.
     """
     spec = network_spec(
         settings.architecture, settings.encoder, len(made.categories), settings.options
     )
     parameters = _ALONE if not spec.encoder else int(_DECODER * encoder(spec.encoder).parameters)
     moments = 2 if settings.optimiser is Optimiser.ADAMW else 1
-    models = 2 * (1 + moments) + 2  # checkpoint twice, best model twice
+    models = 4 * (1 + moments) + 2  # checkpoints: last, previous, best, a new one; two models
     pixels = sum(image.record.width * image.record.height for image in (*made.train, *made.val))
     return parameters * _FLOAT * models + pixels // _MAP_SHARE + _PICTURES
 
