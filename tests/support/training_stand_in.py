@@ -94,7 +94,9 @@ class StandIn:
 
     def save(self, step: int) -> None:
         self.checkpoint.parent.mkdir(exist_ok=True)
-        self.checkpoint.write_text(str(step))
+        part = self.checkpoint.with_suffix(".part")
+        part.write_text(str(step))
+        part.replace(self.checkpoint)
 
     def make_mischief(self) -> None:
         if self.mischief == "garbage":
