@@ -52,6 +52,7 @@ from segstudio.gui.desks.splits import SplitDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.superpixels import SuperpixelDesk
 from segstudio.gui.desks.tools import ToolDesk
+from segstudio.gui.desks.training import TrainingDesk
 from segstudio.gui.desks.tuning import TuningDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
@@ -143,6 +144,7 @@ class Studio(QObject):
             exporting=ExportDesk(self.workspace),
             jump=JumpDesk(self.workspace, project),
             splits=SplitDesk(self.workspace),
+            training=TrainingDesk(self.workspace),
             window=WindowDesk(self.workspace, self.window),
         )
 
@@ -181,6 +183,7 @@ class Studio(QObject):
         geometry, state = self.window.places()
         self.workspace.change_settings(window_geometry=geometry, window_state=state)
         self.desks.everything.remember()
+        self.desks.training.close()
         self.prompts.close()
         self.desks.project.close()
         self.runner.shutdown()

@@ -26,6 +26,7 @@ from segstudio.gui.desks.splits import SplitDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.superpixels import SuperpixelDesk
 from segstudio.gui.desks.tools import ToolDesk
+from segstudio.gui.desks.training import TrainingDesk
 from segstudio.gui.desks.tuning import TuningDesk
 from segstudio.gui.desks.view import ViewDesk
 from segstudio.gui.desks.window import WindowDesk
@@ -59,6 +60,7 @@ class DeskSet:
     exporting: ExportDesk
     jump: JumpDesk
     splits: SplitDesk
+    training: TrainingDesk
     window: WindowDesk
 
     def by_name(self) -> dict[str, object]:

@@ -16,18 +16,25 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("Training", text)
 
 
-# How a run stands; "failed" and the like come from the run's record, the others from its process.
+# How a run stands, as its process says while it lives here, else as its folder says.
 STATES = {
     "preparing": _text("preparing"),
+    "starting": _text("starting"),
     "running": _text("training"),
+    "pausing": _text("pausing"),
     "paused": _text("paused"),
     "stopping": _text("stopping"),
     "done": _text("done"),
-    "early": _text("done: no better any more"),
-    "time": _text("done: its time was up"),
     "stopped": _text("stopped"),
     "interrupted": _text("interrupted"),
     "failed": _text("failed"),
+    "gone": _text("its files are gone"),
+    "elsewhere": _text("training in another window"),
+}
+
+ENDS = {
+    "early": _text("the mIoU rose no more"),
+    "time": _text("its time was up"),
 }
 
 
@@ -56,11 +63,15 @@ def duration(seconds: float) -> str:
 def headline(story: TrainingStory, state: str) -> str:
     """How far a training is: one line."""
     if story.started is None:
-        return _tr("Reading the images and building the network…") if state == "running" else ""
-    told = [_tr("epoch {} of {}").format(min(story.epoch + 1, story.started.epochs),
-                                         story.started.epochs)]  # fmt: skip
+        preparing = _tr("Reading the images and building the network…")
+        return preparing if state in ("starting", "running") else ""
+    epochs = story.started.epochs
+    at = epochs if state == "done" else min(story.epoch + 1, epochs)
+    told = [_tr("epoch {} of {}").format(at, epochs)]
     if state == "running" and story.left > 0:
         told.append(_tr("{} left").format(duration(story.left)))
+    if story.ended is not None and story.ended.reason in ENDS:
+        told.append(_tr(ENDS[story.ended.reason]))
     if story.seconds > 0:
         told.append(_tr("{} so far").format(duration(story.seconds)))
     told.append(device_name(story.started.device))

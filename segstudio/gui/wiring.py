@@ -24,6 +24,7 @@ from segstudio.gui.partition_wiring import wire_partition
 from segstudio.gui.picks_wiring import wire_picks
 from segstudio.gui.polygon_wiring import wire_polygon
 from segstudio.gui.split_wiring import wire_splits
+from segstudio.gui.training_wiring import wire_training
 from segstudio.gui.workspace import Workspace
 from segstudio.models.device import settle_objects
 
@@ -53,6 +54,7 @@ def wire(
     wire_export(window, workspace, desks)
     wire_import(window, workspace, desks)
     wire_splits(window, workspace, desks)
+    wire_training(window, workspace, desks, actions)
 
 
 def _wire_welcome(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:

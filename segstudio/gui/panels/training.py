@@ -32,14 +32,14 @@ FILTERED = 12  # runs from which on one wants to look for one
 
 @dataclass(frozen=True)
 class _RunRow(Finding):
-    run_id: int = 0
+    name: str = ""
 
 
 class TrainingPanel(QWidget):
     """Train, and below it the runs; choosing one shows it."""
 
     train_wanted = Signal()
-    run_chosen = Signal(int)
+    run_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,10 +57,10 @@ class TrainingPanel(QWidget):
         self.view = TrainingRunView()
         self._shown: tuple[RunShown, ...] = ()
         self._lay_out()
-        self.train.clicked.connect(lambda: self.train_wanted.emit())
+        self.train.clicked.connect(self.train_wanted)
         self.runs.view.selectionModel().selectionChanged.connect(self._choose)
         self.show_empty(self.tr("Open a folder of images, label ten of them, then train."))
-        self.show_runs([], 0)
+        self.show_runs([], "")
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
@@ -88,8 +88,8 @@ class TrainingPanel(QWidget):
         """What to do before the first training."""
         self.empty.setText(text)
 
-    def show_runs(self, runs: Sequence[RunShown], chosen: int) -> None:
-        """The runs, the newest first, and the id of the one that is looked at (0: none)."""
+    def show_runs(self, runs: Sequence[RunShown], chosen: str) -> None:
+        """The runs, the newest first, and the name of the one that is looked at ("": none)."""
         self._shown = tuple(runs)
         self.empty.setVisible(not runs)
         self.split.setVisible(bool(runs))
@@ -99,19 +99,19 @@ class TrainingPanel(QWidget):
         with QSignalBlocker(self.runs.view.selectionModel()):
             self.runs.show_rows([_row(run) for run in runs])
             rows = self.runs.model.rows
-            here = next((n for n, row in enumerate(rows) if _id(row) == chosen), -1)
+            here = next((n for n, row in enumerate(rows) if _name(row) == chosen), -1)
             if here >= 0:
                 self.runs.view.selectRow(here)
 
     def _choose(self, chosen: QItemSelection, _: QItemSelection) -> None:
         for index in chosen.indexes()[:1]:
-            self.run_chosen.emit(_id(self.runs.model.rows[index.row()]))
+            self.run_chosen.emit(_name(self.runs.model.rows[index.row()]))
 
 
 def _row(run: RunShown) -> Finding:
     cells = (run.title, run.miou, state_name(run.state), moment(run.started_at))
-    return _RunRow(cells, run_id=run.run_id)
+    return _RunRow(cells, name=run.name)
 
 
-def _id(row: Finding) -> int:
-    return row.run_id if isinstance(row, _RunRow) else 0
+def _name(row: Finding) -> str:
+    return row.name if isinstance(row, _RunRow) else ""

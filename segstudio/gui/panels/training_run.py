@@ -29,23 +29,24 @@ from segstudio.gui.training_words import headline, score_line, settings_rows, st
 from segstudio.models.training.settings import TrainingSettings
 
 FRAME_MS = 50  # news are drawn at most 20 times a second
-LIVE = frozenset({"preparing", "running", "paused", "stopping"})
+LIVE = frozenset({"starting", "running", "pausing", "paused", "stopping"})
 RESUMABLE = frozenset({"stopped", "interrupted", "failed"})
 
 
 @dataclass(frozen=True)
 class RunShown:
-    """What is known of a training without its events. `state` is one of `training_words.STATES`.
+    """What is known of a training without its events.
 
-    `usable` says that it has weights; `why` is the sentence where it failed.
+    `name` tells it from the others, `state` is one of `training_words.STATES`; `usable` says that
+    it has weights; `why` is the sentence where it failed.
     """
 
-    run_id: int
+    name: str
     title: str
     state: str
     started_at: float
     miou: float | None = None
-    settings: TrainingSettings = field(default_factory=TrainingSettings)
+    settings: TrainingSettings | None = None
     colours: Mapping[str, str] = field(default_factory=dict)
     usable: bool = False
     why: str = ""
@@ -56,9 +57,9 @@ class TrainingRunView(QScrollArea):
 
     pause_wanted = Signal()
     stop_wanted = Signal()
-    resume_wanted = Signal(int)  # run id; of a paused one, too
-    use_wanted = Signal(int)
-    delete_wanted = Signal(int)
+    resume_wanted = Signal(str)  # the run's name; of a paused one, too
+    use_wanted = Signal(str)
+    delete_wanted = Signal(str)
     image_wanted = Signal(object)  # Example
     charts_wanted = Signal()  # before the first ones can be drawn
 
@@ -69,8 +70,8 @@ class TrainingRunView(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.run: RunShown | None = None
         self.story = TrainingStory()
-        self.title, self.state, self.how_far = QLabel(), QLabel(), QLabel()
-        self.score, self.why = QLabel(), QLabel()
+        self.title, self.how_far = QLabel(), QLabel()
+        self.score, self.why, self.notes = QLabel(), QLabel(), QLabel()
         self.bar = QProgressBar()
         self.pause = QPushButton(self.tr("Pause"))
         self.resume = QPushButton(self.tr("Resume"))
@@ -93,8 +94,8 @@ class TrainingRunView(QScrollArea):
         self._connect()
 
     def _connect(self) -> None:
-        self.pause.clicked.connect(lambda: self.pause_wanted.emit())
-        self.stop.clicked.connect(lambda: self.stop_wanted.emit())
+        self.pause.clicked.connect(self.pause_wanted)
+        self.stop.clicked.connect(self.stop_wanted)
         for button, signal in (
             (self.resume, self.resume_wanted),
             (self.use, self.use_wanted),
@@ -105,7 +106,7 @@ class TrainingRunView(QScrollArea):
 
     def _tell(self, signal: Any) -> None:
         if self.run is not None:
-            signal.emit(self.run.run_id)
+            signal.emit(self.run.name)
 
     # -- layout ---------------------------------------------------------------------------------
 
@@ -113,13 +114,14 @@ class TrainingRunView(QScrollArea):
         bold = self.title.font()
         bold.setBold(True)
         self.title.setFont(bold)
-        for label in (self.title, self.state, self.how_far, self.score, self.why):
+        for label in (self.title, self.how_far, self.score, self.why, self.notes):
             label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         for label in (self.how_far, self.score):
             label.setFont(numeric_font(label.font()))
             label.setProperty("role", "dim")
         self.why.setProperty("role", "danger")
+        self.notes.setProperty("role", "warning")
         self.no_curves.setProperty("role", "dim")
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
@@ -127,7 +129,7 @@ class TrainingRunView(QScrollArea):
         self._column = QVBoxLayout()
         self._column.setContentsMargins(0, 0, SPACING, 0)
         self._column.setSpacing(2 * SPACING)
-        for widget in (self.title, self.how_far, self.bar, self.score, self.why):
+        for widget in (self.title, self.how_far, self.bar, self.score, self.why, self.notes):
             self._column.addWidget(widget)
         self._column.addLayout(self._buttons())
         self._column.addWidget(self.no_curves)
@@ -163,12 +165,12 @@ class TrainingRunView(QScrollArea):
 
     def show_run(self, run: RunShown, story: TrainingStory) -> None:
         """Show another training, or the same one in another state."""
-        other = self.run is None or self.run.run_id != run.run_id
+        other = self.run is None or self.run.name != run.name
         same_story = self.story is story
         self.run, self.story = run, story
         if other or not same_story:
             self._drawn_validations = -1
-            self._show_settings(run)
+            self._show_settings(run.settings)
         if other:
             self.worst.show_examples([])
         self._draw()
@@ -178,9 +180,9 @@ class TrainingRunView(QScrollArea):
         if not self._soon.isActive():
             self._soon.start()
 
-    def show_worst(self, run_id: int, shown: Sequence[ExamplePictures]) -> None:
+    def show_worst(self, name: str, shown: Sequence[ExamplePictures]) -> None:
         """Pictures of that run's worst images; late ones of another run are dropped."""
-        if self.run is not None and self.run.run_id == run_id:
+        if self.run is not None and self.run.name == name:
             self.worst.show_examples(shown)
 
     def show_charts(self) -> None:
@@ -216,29 +218,33 @@ class TrainingRunView(QScrollArea):
         self.how_far.setText(headline(story, state))
         self.how_far.setVisible(bool(self.how_far.text()))
         self.bar.setVisible(live)
-        waiting = state in ("preparing", "stopping") or story.started is None
+        waiting = state in ("starting", "stopping") or story.started is None
         self.bar.setRange(0, 0 if waiting else 1000)
         self.bar.setValue(round(1000 * story.fraction))
         self.score.setText(score_line(story))
         self.score.setVisible(bool(self.score.text()))
         self.why.setText(run.why)
         self.why.setVisible(bool(run.why))
-        self.pause.setVisible(state == "running")
+        notes = story.started.notes if story.started is not None else ()
+        self.notes.setText("\n".join(notes))
+        self.notes.setVisible(bool(notes))
+        self.pause.setVisible(state in ("starting", "running", "pausing"))
+        self.pause.setEnabled(state == "running")
         self.resume.setVisible(state == "paused" or state in RESUMABLE)
         self.stop.setVisible(live)
         self.stop.setEnabled(state != "stopping")
         self.use.setVisible(run.usable or story.best is not None)
-        self.delete.setVisible(not live)
+        self.delete.setVisible(not live and state != "elsewhere")
 
     def _show_categories(self, run: RunShown, story: TrainingStory) -> None:
         latest = story.latest
         rows = [(name, share) for name, share in latest.iou.items()] if latest else []
         self.categories.show_shares(rows, run.colours)
 
-    def _show_settings(self, run: RunShown) -> None:
+    def _show_settings(self, settings: TrainingSettings | None) -> None:
         while self.settings.rowCount():
             self.settings.removeRow(0)
-        for name, value in settings_rows(run.settings):
+        for name, value in settings_rows(settings) if settings is not None else ():
             title, told = QLabel(name), QLabel(value)
             title.setProperty("role", "dim")
             told.setWordWrap(True)
