@@ -1,4 +1,4 @@
-"""`segstudio take-back PROJECT`: take an import back, also after work went on."""
+"""`segstudio take-back PROJECT`: take an import or prediction back, also after work went on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from pathlib import Path
 from segstudio.cli.output import Output
 from segstudio.core.errors import BadInputError
 from segstudio.core.progress import CancelToken
-from segstudio.engine.import_run import RUN_KIND
+from segstudio.engine import import_run, semantic_run
 from segstudio.engine.project_session import project_path_for
 from segstudio.store.project import ProjectStore, TakenBack
+
+_KINDS = (import_run.RUN_KIND, semantic_run.RUN_KIND)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", type=Path, help="the project file, or its folder of images")
     parser.add_argument(
-        "--run", type=int, metavar="N", help="the run to take back; without, the latest import"
+        "--run",
+        type=int,
+        metavar="N",
+        help="the run to take back; without, the latest import or prediction",
     )
 
 
@@ -38,10 +43,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _latest(store: ProjectStore) -> int:
-    latest = store.last_run(RUN_KIND)
-    if latest is None:
-        raise BadInputError("No import of this project is left to take back.")
-    return latest.id
+    found = [last.id for kind in _KINDS if (last := store.last_run(kind)) is not None]
+    if not found:
+        raise BadInputError("No import or prediction of this project is left to take back.")
+    return max(found)
 
 
 def _text(number: int, done: TakenBack) -> str:

@@ -108,6 +108,22 @@ class Settings:
             unit="MB",
         ),
     )
+    predictions_disk_mb: int = _setting(
+        2048,
+        Option(
+            "Predictions on disk", "Images predicted before need no model.", 0, 1_048_576, unit="MB"
+        ),
+    )
+    prediction_disk_mb: int = _setting(
+        2048,
+        Option(
+            "Predictions on disk",
+            "Images predicted before need no predicting.",
+            0,
+            1_048_576,
+            unit="MB",
+        ),
+    )
     prefetch_neighbours: int = _setting(
         2,
         Option("Images prepared ahead", "How many next images are encoded while you work.", 0, 16),
@@ -137,6 +153,8 @@ class Settings:
     picks_unlabelled_only: bool = _remembered(True, "Only what is not labelled yet")
     picks_fast: bool = _remembered(False, "Everything in the fast mode")
     picks_crop_layers: int = _remembered(0, "Layers of crops in everything", 0, 2)
+    semantic_model: str = _remembered("", "Key of the semantic model")
+    semantic_opacity: float = _remembered(0.55, "Opacity of what a semantic model says", 0.0, 1.0)
     brush_radius: float = _remembered(12.0, "Radius of the brush", 0.5, 1000.0)
     superpixel_scale: str = _setting(
         "medium",

@@ -100,13 +100,18 @@ def read_table(
 
 def write_table(path: Path, rows: Iterable[TableRow]) -> None:
     """Write the rows as CSV, the smallest id first."""
+    path.write_bytes(table_text(rows))
+
+
+def table_text(rows: Iterable[TableRow]) -> bytes:
+    """What `write_table` writes, UTF-8."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "name", "r", "g", "b", "supercategory", "isthing", "ignore"))
     for row in sorted(rows, key=lambda row: row.id):
         flags = ["" if flag is None else int(flag) for flag in (row.isthing, row.ignore)]
         writer.writerow((row.id, row.name, *(row.rgb or ("", "", "")), row.supercategory, *flags))
-    path.write_bytes(text.getvalue().encode("utf-8", "replace"))
+    return text.getvalue().encode("utf-8", "replace")
 
 
 def _text_rows(lines: list[str], source: SourceFolder, path: Path) -> Iterator[TableRow]:

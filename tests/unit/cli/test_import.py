@@ -79,7 +79,7 @@ def test_a_dataset_comes_in_and_goes_again(
     gone = ran(capsys, "take-back", project)
     assert (gone["run"], gone["removed"], gone["kept"]) == (1, 4, [])
     assert counted(project) == {}
-    with pytest.raises(BadInputError, match="No import of this project is left"):
+    with pytest.raises(BadInputError, match="No import or prediction of this project"):
         main(["take-back", str(project)])
     with pytest.raises(BadInputError, match="no run 77"):
         main(["take-back", str(project), "--run", "77"])
