@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from segstudio.core.prediction import IGNORE, LabelMap
 from segstudio.metrics.confusion import ConfusionMatrix
-from segstudio.models.training.calibration import fitted_temperature
+from segstudio.models.semantic.calibration import fit_temperature
 from segstudio.models.training.data import read_pair
 from segstudio.models.training.events import Example
 from segstudio.models.training.settings import TrainingImage
@@ -67,7 +67,7 @@ class Scores:
         """What logits are to be divided by, so that probabilities are true on these pixels."""
         if not self.truth:
             return 1.0
-        return fitted_temperature(torch.cat(self.logits), torch.cat(self.truth))
+        return fit_temperature(torch.cat(self.logits), torch.cat(self.truth))
 
 
 class Validator:
