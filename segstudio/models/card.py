@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from segstudio.models.prompt.contract import PromptModel
@@ -14,13 +14,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A published checkpoint, pinned: its name on disk, URL, size in bytes and SHA-256 (hex)."""
+    """A published checkpoint, pinned: its name on disk, URL, size in bytes and SHA-256 (hex).
+
+    Where the publisher gives no hash, `sha256` is "" and `size` 0, and what is first used is pinned
+    (see `models.pins`); `sha256_prefix` holds the digits that a file's name tells. `package` is the
+    folder of an installed Python package that may hold the file, as "top/folder"; with `url` "" it
+    is found there or nowhere.
+    """
 
     name: str
     url: str
     size: int
     sha256: str
     licence: str
+    sha256_prefix: str = ""
+    package: str = ""
+
+    @property
+    def hash_known(self) -> bool:
+        """Whether it is known beforehand what the whole SHA-256 must be."""
+        return bool(self.sha256)
+
+
+class Weighed(Protocol):
+    """A card of anything that has weights: a prompt model, a semantic model, an encoder."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def weights(self) -> WeightsFile | None: ...
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,14 @@ from urllib3.exceptions import ReadTimeoutError
 
 from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
+from segstudio.models import pins
 from segstudio.models.card import WeightsFile
 
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 15.0  # a server that sends nothing for this long has failed
 ATTEMPTS = 3  # connections that may break in one call; each goes on where the last one stopped
 SPARE_BYTES = 32 << 20  # disk space left to others
+MOST_BYTES = 8 << 30  # of a file whose size is not published
 
 _BLOCK = 1 << 16  # small, so that a cancel is seen soon on a slow line
 _HASH_BLOCK = 1 << 20
@@ -52,6 +54,14 @@ class Transfer:
         """Holds the server's own name for the version that the part is of."""
         return self.target.with_name(self.target.name + ".part.json")
 
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file, as published or as the server says; 0: not known yet."""
+        if self.weights.size:
+            return self.weights.size
+        size = _read_record(self).get("size")
+        return size if isinstance(size, int) else 0
+
     def discard(self) -> None:
         self.part.unlink(missing_ok=True)
         self.validator_file.unlink(missing_ok=True)
@@ -59,22 +69,25 @@ class Transfer:
 
 def fetch(
     weights: WeightsFile, target: Path, text: str, report: ProgressSink, cancel: CancelToken
-) -> None:
-    """Download `weights` to `target`; `report` gets bytes, under `text`.
+) -> str:
+    """Download `weights` to `target`; `report` gets bytes, under `text`; its SHA-256 is returned.
 
     What came in stays in `NAME.part` beside the target when the work is cancelled or fails, and
-    the next call asks the server for the rest only. Never writes more than the pinned size. The
-    file appears under its name only when its SHA-256 is right; a wrong one is deleted. Raises
-    WeightsError in one sentence for everything that can go wrong, Cancelled.
+    the next call asks the server for the rest only. Never writes more than the pinned size, or,
+    where none is published, than the server announced. The file appears under its name only when
+    its SHA-256 is right (published, or pinned before); a wrong one is deleted. Raises WeightsError
+    in one sentence for everything that can go wrong, Cancelled.
     """
     transfer = Transfer(weights, target, text, report, cancel)
     with _disk_errors(transfer):
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(transfer):
-            if target.is_file() and _sha256(transfer, target) == weights.sha256:
-                return  # another process was here first
+            if target.is_file():
+                sha256 = _sha256(transfer, target)
+                if sha256 == pins.expected(weights, target):
+                    return sha256  # another process was here first
             _receive(transfer)
-            _finish(transfer)
+            return _finish(transfer)
 
 
 def _receive(transfer: Transfer) -> None:
@@ -82,14 +95,15 @@ def _receive(transfer: Transfer) -> None:
     broken = _Broken("the server sent nothing")
     for _ in range(ATTEMPTS):
         have = _part_size(transfer)
-        if have == transfer.weights.size:
+        if have and have == transfer.size:
             return
         _check_space(transfer, have)
         try:
             _receive_once(transfer, have)
         except _Broken as error:
             broken = error
-    if _part_size(transfer) != transfer.weights.size:
+    have = _part_size(transfer)
+    if not have or have != transfer.size:
         raise WeightsError(
             f"The download of {transfer.weights.name} failed: {broken}; try again, and it "
             "goes on where it stopped."
@@ -101,7 +115,7 @@ def _part_size(transfer: Transfer) -> int:
     if not transfer.part.exists():
         return 0
     size = transfer.part.stat().st_size
-    if size > transfer.weights.size:
+    if size > transfer.size:
         transfer.discard()
         return 0
     return size
@@ -152,14 +166,9 @@ def _accepted_start(transfer: Transfer, response: requests.Response, have: int) 
         transfer.discard()
         raise _Broken("the server has no such part of the file")
     if status == requests.codes.ok:
-        length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) != transfer.weights.size:
-            raise WeightsError(
-                f"{transfer.weights.url} now holds {length} bytes where {transfer.weights.size} "
-                "are expected; it is another file, and SegStudio needs an update."
-            )
+        size = _announced_size(transfer, response)
         transfer.discard()
-        _write_validator(transfer, response)
+        _write_record(transfer, response, size)
         return 0
     if status >= requests.codes.internal_server_error:
         raise _Broken(f"the server answered {status} {response.reason}")
@@ -170,8 +179,27 @@ def _accepted_start(transfer: Transfer, response: requests.Response, have: int) 
     )
 
 
+def _announced_size(transfer: Transfer, response: requests.Response) -> int:
+    """Bytes of the whole file. Raises WeightsError if they are not those that were published."""
+    length = response.headers.get("Content-Length", "")
+    published = transfer.weights.size
+    if not published:
+        if not length.isdecimal() or not 0 < int(length) <= MOST_BYTES:
+            raise WeightsError(
+                f"{transfer.weights.url} does not say how long it is, or is too long; download "
+                f"the file elsewhere and put it into {transfer.target.parent}."
+            )
+        return int(length)
+    if length.isdecimal() and int(length) != published:
+        raise WeightsError(
+            f"{transfer.weights.url} now holds {length} bytes where {published} "
+            "are expected; it is another file, and SegStudio needs an update."
+        )
+    return published
+
+
 def _write_body(transfer: Transfer, response: requests.Response, start: int) -> None:
-    size = transfer.weights.size
+    size = transfer.size
     done = start
     with transfer.part.open("ab") as file:
         for block in response.iter_content(_BLOCK):
@@ -192,9 +220,10 @@ def _write_body(transfer: Transfer, response: requests.Response, start: int) -> 
     )
 
 
-def _finish(transfer: Transfer) -> None:
-    """Check the whole part's SHA-256 and give it its name."""
-    if _sha256(transfer, transfer.part) != transfer.weights.sha256:
+def _finish(transfer: Transfer) -> str:
+    """Check the whole part's SHA-256, which is returned, and give it its name."""
+    sha256 = _sha256(transfer, transfer.part)
+    if not pins.fits(transfer.weights, transfer.target, sha256):
         transfer.discard()
         raise WeightsError(
             f"What {transfer.weights.url} sent is not {transfer.weights.name} (its SHA-256 is "
@@ -204,6 +233,7 @@ def _finish(transfer: Transfer) -> None:
         os.fsync(file.fileno())
     transfer.part.replace(transfer.target)
     transfer.validator_file.unlink(missing_ok=True)
+    return sha256
 
 
 def _sha256(transfer: Transfer, path: Path) -> str:
@@ -218,25 +248,37 @@ def _sha256(transfer: Transfer, path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_validator(transfer: Transfer) -> str:
+def _read_record(transfer: Transfer) -> dict[str, object]:
+    """What was kept of the server's answer to which the part belongs; empty if nothing was."""
     try:
-        stored = json.loads(transfer.validator_file.read_text(encoding="utf-8"))
-        value = stored["validator"] if stored["url"] == transfer.weights.url else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        record = json.loads(transfer.validator_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    same = isinstance(record, dict) and record.get("url") == transfer.weights.url
+    return record if same else {}
+
+
+def _read_validator(transfer: Transfer) -> str:
+    value = _read_record(transfer).get("validator")
     return value if isinstance(value, str) else ""
 
 
-def _write_validator(transfer: Transfer, response: requests.Response) -> None:
-    """Keep the ETag, if it is a strong one: only those may stand in If-Range (RFC 9110)."""
+def _write_record(transfer: Transfer, response: requests.Response, size: int) -> None:
+    """Keep the size, and the ETag if it is a strong one: only those may stand in If-Range.
+
+    RFC 9110, section 13.1.5.
+    """
     tag = response.headers.get("ETag", "")
-    if tag.startswith('"'):
-        record = {"url": transfer.weights.url, "validator": tag}
-        transfer.validator_file.write_text(json.dumps(record), encoding="utf-8")
+    record = {
+        "url": transfer.weights.url,
+        "validator": tag if tag.startswith('"') else "",
+        "size": size,
+    }
+    transfer.validator_file.write_text(json.dumps(record), encoding="utf-8")
 
 
 def _check_space(transfer: Transfer, have: int) -> None:
-    needed = transfer.weights.size - have + SPARE_BYTES
+    needed = transfer.size - have + SPARE_BYTES
     free = shutil.disk_usage(transfer.target.parent).free
     if free < needed:
         raise WeightsError(

@@ -1,7 +1,8 @@
 """Finding weights on this machine, checking that they are the published ones, fetching them.
 
 Looked for in this order: the path given; the folder `SEGSTUDIO_WEIGHTS`; the user's cache; the
-app's own `resources/models/`; then, where it is allowed, the download.
+app's own `resources/models/`; the Python package that a card names, if it is installed; then, where
+it is allowed, the download.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ import hashlib
 import json
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from segstudio.config.paths import cache_dir, weights_folders
 from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
-from segstudio.models.card import ModelCard, WeightsFile
+from segstudio.models import licences, pins
+from segstudio.models.card import Weighed, WeightsFile
 
 _BLOCK = 1 << 20
 
 
 def find(
-    card: ModelCard,
+    card: Weighed,
     given: Path | None = None,
     report: ProgressSink = ignore_progress,
     cancel: CancelToken | None = None,
@@ -40,7 +43,7 @@ def find(
 
 
 def ensure(
-    card: ModelCard,
+    card: Weighed,
     given: Path | None,
     *,
     download: bool,
@@ -51,7 +54,8 @@ def ensure(
 
     A damaged file in the user's cache is downloaded again; elsewhere it is the user's, and is
     refused. Raises WeightsError if there are no weights or the download fails (what came in is
-    kept, and the next call goes on from there), Cancelled if `cancel` was set.
+    kept, and the next call goes on from there) or needs a licence that nobody accepted (see
+    `models.licences`), Cancelled if `cancel` was set.
     """
     if card.weights is None:
         return None
@@ -64,12 +68,15 @@ def ensure(
         path = None
     if path is not None:
         return path
-    if not download:
+    if not download or not card.weights.url:
         raise missing_weights(card)
+    if not licences.is_accepted(card):
+        raise licences.not_accepted(card)
     from segstudio.models.download import fetch  # noqa: PLC0415 - brings requests; rarely needed
 
-    fetch(card.weights, own, f"Downloading {card.title}", report, cancel)
-    _stamp(own, card.weights.sha256)
+    sha256 = fetch(card.weights, own, f"Downloading {card.title}", report, cancel)
+    pins.pin(card.weights, own, sha256)
+    _stamp(own, sha256)
     return own
 
 
@@ -78,26 +85,35 @@ def download_target(weights: WeightsFile) -> Path:
     return cache_dir() / "weights" / weights.name
 
 
-def missing_weights(card: ModelCard) -> WeightsError:
+def missing_weights(card: Weighed) -> WeightsError:
     """What to say where a model's weights are nowhere on this machine."""
     assert card.weights is not None
+    folder = download_target(card.weights).parent
+    start = f"The weights of {card.title} are not on this machine; "
+    if not card.weights.url:
+        package = card.weights.package.split("/")[0].replace("_", "-")
+        return WeightsError(
+            f"{start}install the Python package {package}, which holds them, or put "
+            f"{card.weights.name} into {folder}."
+        )
+    size = f" ({card.weights.size / 2**20:.0f} MB)" if card.weights.size else ""
     return WeightsError(
-        f"The weights of {card.title} are not on this machine; get them with "
-        f"`segstudio models pull {card.key}` ({card.weights.size / 2**20:.0f} MB), or put "
-        f"{card.weights.name} into {download_target(card.weights).parent}."
+        f"{start}get them with `segstudio models pull {card.key}`{size}, or put "
+        f"{card.weights.name} into {folder}."
     )
 
 
 def verify(
-    card: ModelCard,
+    card: Weighed,
     path: Path,
     report: ProgressSink = ignore_progress,
     cancel: CancelToken | None = None,
 ) -> None:
     """Check that `path` holds the card's published weights: size first, then SHA-256.
 
-    The hash of an unchanged file is remembered, so only the first call reads it. Raises
-    WeightsError, naming the remedy, if the file is another one.
+    Where no hash is published, the first file that is used is pinned. The hash of an unchanged
+    file is remembered, so only the first call reads it. Raises WeightsError, naming the remedy, if
+    the file is another one.
     """
     assert card.weights is not None
     remedy = (
@@ -106,7 +122,7 @@ def verify(
     )
     try:
         size = path.stat().st_size
-        if size != card.weights.size:
+        if card.weights.size and size != card.weights.size:
             raise WeightsError(
                 f"{path} has {size} bytes where the weights of {card.title} have "
                 f"{card.weights.size}; {remedy}."
@@ -114,11 +130,12 @@ def verify(
         sha256 = file_sha256(path, report, cancel)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if sha256 != card.weights.sha256:
+    if not pins.fits(card.weights, path, sha256):
         raise WeightsError(
             f"{path} is altered or damaged: its SHA-256 is not that of the weights of "
             f"{card.title}; {remedy}."
         )
+    pins.pin(card.weights, path, sha256)
 
 
 def file_sha256(
@@ -151,8 +168,19 @@ def _locate(weights: WeightsFile, given: Path | None) -> Path | None:
         if not path.is_file():
             raise WeightsError(f"There are no weights at {path}; name the file {weights.name}.")
         return path
-    candidates = (folder / weights.name for folder in weights_folders())
+    folders = [*weights_folders(), *_package_folder(weights)]
+    candidates = (folder / weights.name for folder in folders)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _package_folder(weights: WeightsFile) -> list[Path]:
+    """The folder of the installed package that may hold the file; its code is not run."""
+    if not weights.package:
+        return []
+    top, _, below = weights.package.partition("/")
+    found = find_spec(top)
+    places = found.submodule_search_locations if found is not None else None
+    return [Path(place) / below for place in places or ()]
 
 
 # -- what was hashed before: one small file each, so that processes need not share one ------------

@@ -14,10 +14,12 @@ class Body(nn.Module):
 
     Its `forward` takes (N, 3, H, W) with sides that are multiples of the architecture's and returns
     logits by name, of any size; "out" always, those of `aux_weights` only in train mode.
-    `backbone` is what may have been trained before.
     """
 
-    backbone: nn.Module
+    @property
+    def backbone(self) -> nn.Module:
+        """The part that may have been trained before."""
+        raise NotImplementedError
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         raise NotImplementedError

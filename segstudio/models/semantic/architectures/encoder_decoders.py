@@ -44,7 +44,7 @@ class EncoderDecoder(Body):
         self.aux = AuxHead(channels, aux_categories) if aux_categories else None
 
     @property
-    def backbone(self) -> nn.Module:  # type: ignore[override]
+    def backbone(self) -> nn.Module:
         module: nn.Module = self.network.encoder
         return module
 
