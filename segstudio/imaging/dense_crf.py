@@ -49,17 +49,20 @@ def dense_crf(
     (it would be e to the sum of the weights times that, at most), which makes many categories fast.
 
     Holds about four times what the probabilities of the other categories take. Raises ValueError
-    for shapes that do not fit or widths that are not positive, Cancelled when `cancel` is set.
+    for shapes that do not fit, widths that are not positive and negative weights, Cancelled when
+    `cancel` is set.
     """
     count, height, width = probabilities.shape
     if pixels.shape != (height, width, 3):
         raise ValueError("pixels must be (H, W, 3) for probabilities of (C, H, W)")
-    if min(smooth_xy, look_xy, look_rgb) <= 0:
-        raise ValueError("the widths of a CRF's kernels must be positive")
+    if min(smooth_xy, look_xy, look_rgb) <= 0 or min(smooth_weight, look_weight) < 0:
+        raise ValueError("a CRF's kernels have positive widths and no negative weights")
     if iterations < 1 or count < 2 or height * width == 0:
         return probabilities.copy()
     token = cancel or CancelToken()
     token.check()
+    if not smooth_weight and not look_weight:
+        return probabilities.copy()
     chances = _Chances(probabilities, negligible)
     kernels: list[_Kernel] = []
     if smooth_weight:
@@ -82,8 +85,8 @@ class _Chances:
     """
 
     def __init__(self, probabilities: Floats, negligible: float) -> None:
-        self._given = probabilities
-        planes = probabilities.reshape(len(probabilities), -1)
+        self._given = np.ascontiguousarray(probabilities)
+        planes = self._given.reshape(len(probabilities), -1)
         counts = planes.max(axis=1) > negligible
         self._kept, self._others = np.flatnonzero(counts), np.flatnonzero(~counts)
         shape = planes.shape[1], len(self._kept) + 1
@@ -109,7 +112,7 @@ class _Chances:
 
     def whole(self) -> Floats:
         """(C, H, W), all categories."""
-        refined = np.empty_like(self._given)
+        refined = np.empty(self._given.shape, np.float32)
         flat, given = (array.reshape(len(refined), -1) for array in (refined, self._given))
         for rows in _pieces(len(self.now)):
             flat[self._kept, rows] = self.now[rows, :-1].T
@@ -170,8 +173,7 @@ class _Bilateral:
         features[..., 0] = np.arange(width, dtype=np.float32) / np.float32(deviation)
         features[..., 1] = np.arange(height, dtype=np.float32)[:, None] / np.float32(deviation)
         features[..., 2:] = pixels / np.float32(colour_deviation)
-        self._lattice = Lattice(features.reshape(-1, 5))
-        self._lattice.normalise(weight)
+        self._lattice = Lattice(features.reshape(-1, 5), weight)
 
     def filter(self, values: Floats) -> Floats:
         return self._lattice.filter(values)

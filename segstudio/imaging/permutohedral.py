@@ -19,6 +19,7 @@ Ints = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.intp]
 
+_LEAST = 1e-20  # of a row sum
 _ROWS = 1 << 14  # places at a time: what is computed of them stays in the cache
 
 # A lattice point is known by a sum of its coordinates times these odd numbers, modulo 2^64: so
@@ -28,13 +29,16 @@ _FACTORS = np.random.Generator(np.random.PCG64(5)).integers(0, 2**63, (2, 8), np
 
 
 class Lattice:
-    """The filter sum_j exp(-|f_i - f_j|^2 / 2) v_j, as the lattice approximates it.
+    """A Gaussian filter, normalised on both sides: weight * D^(-1/2) K D^(-1/2).
 
+    K_ij is exp(-|f_i - f_j|^2 / 2) as the lattice approximates it, D the diagonal of its row sums.
+    Only lattice points near some place exist, and what a blur would carry over others is lost: for
+    places that lie apart K is too narrow, and not quite symmetric, as in the authors' code.
     `features` is (N, d) float32 with d from 1 to 7, in standard deviations. `corners` is how many
     lattice points are in use: far fewer than N where features lie close together.
     """
 
-    def __init__(self, features: Floats) -> None:
+    def __init__(self, features: Floats, weight: float = 1.0) -> None:
         count, depth = features.shape
         nearest, rank, weights = _simplices(features)
         of_corner, of_rank = _FACTORS[:, : depth + 1]
@@ -50,25 +54,16 @@ class Lattice:
         self._splat = self._slice.T  # by columns: values are read in their order
         steps = of_corner.sum() - of_corner * (depth + 1)
         self._blurs = [_blur(points, step) for step in steps]
-        self._scale = np.float32(1 / (1 + 2.0**-depth))
-
-    def normalise(self, weight: float = 1.0) -> None:
-        """From now on divide by the square roots of both places' sums of weights; times `weight`.
-
-        With K for the filter until now and D for its row sums: weight * D^(-1/2) K D^(-1/2).
-        """
-        sums = self.filter(np.ones((self._slice.shape[0], 1), np.float32))[:, 0]
-        norm = 1 / np.sqrt(sums + np.float32(1e-20))
-        self._slice.data *= np.repeat(norm, np.diff(self._slice.indptr))
+        sums = self.filter(np.ones((count, 1), np.float32))
+        norm = np.sqrt(weight / np.maximum(sums, np.float32(_LEAST)), dtype=np.float32)
+        self._slice.data *= np.repeat(norm, depth + 1)
         self._splat = self._slice.T
-        self._scale *= np.float32(weight)
 
     def filter(self, values: Floats) -> Floats:
         """(N, C) float32 of (N, C) float32: at each place the weighted sum over all places."""
         at_corners: Any = self._splat @ values
         for blur in self._blurs:
             at_corners = blur @ at_corners
-        at_corners *= self._scale
         filtered: Floats = self._slice @ at_corners
         return filtered
 

@@ -19,10 +19,11 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The T, from 0.05 to 20, for which softmax(logits / T) makes `labels` most likely.
 
     `logits` is (N, C) or (N, C, H, W) floats of validation pixels, `labels` (N,) or (N, H, W)
-    integers from 0 to C - 1; 255 is ignored, and so are pixels whose logits are no numbers. T above 1 makes an overconfident model less sure and
-    changes no label. The negative log likelihood is convex in 1 / T, so that Newton's steps, held
-    in the bracket that its slope leaves, find the one lowest point. 1.0 where no pixel is labelled, or T makes no difference.
-    A sample of some 10^5 pixels fixes T to a hundredth.
+    integers from 0 to C - 1; 255 is ignored, and so are pixels whose logits are no numbers. T above
+    1 makes an overconfident model less sure and changes no label. The negative log likelihood is
+    convex in 1 / T, so that Newton's steps, held in the bracket that its slope leaves, find the one
+    lowest point. 1.0 where no pixel is labelled, or where T makes no difference. A sample of some
+    10^5 pixels fixes T to a hundredth.
 
     Raises BadInputError where labels and logits do not fit.
     """
