@@ -94,7 +94,10 @@ def read(place: Path) -> SemanticCard:
         raise BadInputError(f"{place} holds a model without its {WEIGHTS}; train it again.")
     if card.spec.categories != len(card.categories):
         raise BadInputError(f"{place} holds a model whose card contradicts itself; train it again.")
-    return replace(card, folder=place)
+    if not _KEY.fullmatch(card.key):
+        raise BadInputError(f"{place} holds a model whose key is no plain name; train it again.")
+    # A file must not choose which function is called.
+    return replace(card, folder=place, loader=SemanticCard.loader)
 
 
 def cards() -> tuple[SemanticCard, ...]:
