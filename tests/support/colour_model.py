@@ -7,18 +7,22 @@ The logits of a pixel are its nearness to each colour, k (2 c.x - c.c), which di
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from segstudio.core.category import parse_colour
 from segstudio.core.errors import DeviceError
 from segstudio.core.image import Rgb8, RgbImage
 from segstudio.core.prediction import ModelCategory, SemanticPrediction
-from segstudio.core.progress import CancelToken, Progress, ProgressSink
+from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
+from segstudio.engine.project_session import new_project
 from segstudio.models.semantic.card import NetworkSpec, SemanticCard
 from segstudio.models.semantic.contract import PredictSettings
+from segstudio.store.project import ProjectStore
 
 CATEGORIES = (
     ModelCategory("nothing", "#000000", background=True),
@@ -97,3 +101,16 @@ def scene(size: tuple[int, int] = (60, 80)) -> Rgb8:
     for step in range(12):
         pixels[5 + step, 62 + step] = parse_colour("#ffff00")
     return pixels
+
+
+def scene_store(folder: Path, *names: str) -> ProjectStore:
+    """A project, FOLDER/scenes.segstudio, of photos of the scene that differ in a pixel each."""
+    for number, name in enumerate(names):
+        pixels = scene()
+        pixels[-1, -1] = number
+        path = folder / "scenes" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    project = folder / "scenes.segstudio"
+    new_project(project, folder / "scenes", ignore_progress, CancelToken())
+    return ProjectStore.open(project)
