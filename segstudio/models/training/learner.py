@@ -56,6 +56,8 @@ class Learner:
         encoder_rate: float,
     ) -> None:
         self._settings, self._criterion, self._fabric = settings, criterion, fabric
+        # Convolutions take two thirds of the time so, on the CPU too.
+        net = net.to(memory_format=torch.channels_last)
         shaped = cast("SemanticNet", net)
         groups = parameter_groups(net, shaped.encoder(), settings, encoder_rate)
         self._aux_weights = dict(shaped.aux_weights)
@@ -116,10 +118,9 @@ class Learner:
         return self._criterion.of(logits, truth)
 
     def _normalised(self, images: Tensor) -> Tensor:
-        found: Tensor = (
-            images.to(self.device, non_blocking=True).float() / 255 - self._mean
-        ) / self._std
-        return found
+        there = images.to(self.device, non_blocking=True).float()
+        found = (there / 255 - self._mean) / self._std
+        return found.contiguous(memory_format=torch.channels_last)
 
     # -- all of it, to go on later ----------------------------------------------------------------
 

@@ -34,7 +34,7 @@ def soft_dice(logits: Tensor, truth: Tensor, squared: bool = False) -> Tensor:
     learn, so it does not count.
     """
     known = (truth != IGNORE).unsqueeze(1)
-    shares = logits.float().softmax(1) * known
+    shares = logits.softmax(1) * known
     wanted = truth.where(truth != IGNORE, 0).unsqueeze(1)
     axes = (0, 2, 3)
     categories = logits.shape[1]
@@ -55,7 +55,7 @@ def focal(
 ) -> Tensor:
     """Of Lin et al. 2017 with a softmax: -w (1 - p)^gamma log p of the true category."""
     known = truth != IGNORE
-    log_shares = logits.float().log_softmax(1)
+    log_shares = logits.log_softmax(1)
     picked = log_shares.gather(1, truth.where(known, 0).unsqueeze(1)).squeeze(1)
     losses = -((1 - picked.exp()) ** gamma) * picked
     if weights is not None:
