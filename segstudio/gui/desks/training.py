@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 
+from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.job import Callbacks
 from segstudio.engine.jobs import Lane
@@ -14,6 +15,7 @@ from segstudio.engine.training_choices import SetChoices
 from segstudio.engine.training_folder import RunState
 from segstudio.engine.training_process import ProcessState, TrainingProcess
 from segstudio.engine.training_run import TrainingRun, TrainingRuns
+from segstudio.engine.training_weights import ensure_start
 from segstudio.gui.desks.runs import submit
 from segstudio.gui.desks.training_bin import TrainingBin
 from segstudio.gui.training_defaults import TrainingStart, first_settings, network_title
@@ -40,7 +42,8 @@ class TrainingDesk(QObject):
         self._runs: TrainingRuns | None = None
         self._history: tuple[TrainingRun, ...] = ()
         self._bin = TrainingBin(workspace)
-        self._bin.changed.connect(self._bin_changed)
+        self._bin.changed.connect(self.runs_changed)
+        self._bin.changed.connect(self.refresh)
         self._leaving = False
         self.live: LiveTraining | None = None
         workspace.project_changed.connect(self._follow_project)
@@ -52,10 +55,6 @@ class TrainingDesk(QObject):
         self._history = ()
         self.runs_changed.emit()
         self.refresh(told=True)
-
-    def _bin_changed(self) -> None:
-        self.runs_changed.emit()
-        self.refresh()
 
     @property
     def live_name(self) -> str:
@@ -146,13 +145,21 @@ class TrainingDesk(QObject):
         title = network_title(settings)
 
         def work(cancel: CancelToken, report: ProgressSink) -> TrainingRun:
+            ensure_start(settings, download=True, report=report, cancel=cancel)
             return runs.prepare(settings, choices, report, cancel, title)
+
+        def refused(error: Exception) -> None:
+            self._workspace.tell_error(error)
+            if isinstance(error, WeightsError) and settings.pretrained:
+                plain = replace(settings, pretrained=False)
+                anew = self.tr("Train from nothing")
+                self._workspace.offer(anew, lambda: self.start(plain, choices))
 
         def begin(_: object = None) -> None:
             stopped = self.tr("Stopped; nothing was trained.")
             answer: Callbacks[TrainingRun] = Callbacks(
                 lambda run: self._launch(lambda mail: runs.launch(run, mail.post, mail.end), run),
-                self._workspace.tell_error,
+                refused,
                 lambda: self._workspace.tell(stopped),
             )
             submit(self._workspace, self.tr("writing the training set"), work, answer)
@@ -220,7 +227,7 @@ class TrainingDesk(QObject):
             return
         self._heard()
         self.live = None
-        self._tell_end(live)
+        _tell_end(self._workspace, live, lambda: self.use(live.name))
         self._history = tuple(
             _ended(run, live) if run.name == live.name else run for run in self._history
         )
@@ -229,37 +236,18 @@ class TrainingDesk(QObject):
         if self._leaving:
             self.may_leave.emit()
 
-    def _tell_end(self, live: LiveTraining) -> None:
-        ended, best, tell = live.process.ended, live.story.best, self._workspace.tell
-        if ended is not None and ended.reason == "failed":
-            tell(ended.message or self.tr("The training failed."), live.process.details)
-            return
-        score = self.tr("best mIoU {:.1f} %").format(100 * best.miou) if best else ""
-        if ended is not None and ended.reason == "stopped":
-            tell(self.tr("Training stopped; all is saved, and Resume goes on from here."), score)
-            return
-        said = self.tr("Training done: {}.").format(score or self.tr("without a validation"))
-        tell(said)
-        if best is not None:
-            self._workspace.offer(self.tr("Use this model"), lambda: self.use(live.name))
-
     # -- steering -------------------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Let it wait; all is saved then."""
-        if self.live is not None:
-            self.live.process.pause()
-            self.runs_changed.emit()
-
-    def toggle(self) -> None:
-        """Pause what trains, or let it go on."""
+        """Let what trains wait, with all saved, or let it go on."""
         live = self.live
         if live is None:
             self._workspace.tell(self.tr("No training is running."))
         elif live.process.state is ProcessState.PAUSED:
             self.resume(live.name)
         else:
-            self.pause()
+            live.process.pause()
+            self.runs_changed.emit()
 
     def stop(self) -> None:
         """Let it save and end; it can be resumed."""
@@ -316,3 +304,21 @@ def _ended(run: TrainingRun, live: LiveTraining) -> TrainingRun:
     reason = live.process.ended.reason if live.process.ended is not None else "failed"
     states = {"failed": RunState.FAILED, "stopped": RunState.STOPPED}
     return replace(run, state=states.get(reason, RunState.DONE))
+
+
+def _tell_end(workspace: Workspace, live: LiveTraining, use: Callable[[], None]) -> None:
+    """Say how a training ended, and offer what can be done with it."""
+    ended, best = live.process.ended, live.story.best
+    if ended is not None and ended.reason == "failed":
+        failed = workspace.tr("The training failed.")
+        workspace.tell(ended.message or failed, live.process.details)
+        return
+    score = workspace.tr("best mIoU {:.1f} %").format(100 * best.miou) if best else ""
+    if ended is not None and ended.reason == "stopped":
+        stopped = workspace.tr("Training stopped; all is saved, and Resume goes on from here.")
+        workspace.tell(stopped, score)
+        return
+    said = workspace.tr("Training done: {}.")
+    workspace.tell(said.format(score or workspace.tr("without a validation")))
+    if best is not None:
+        workspace.offer(workspace.tr("Use this model"), use)

@@ -24,7 +24,7 @@ from segstudio.gui.panels.training_run import RunShown, TrainingRunView
 from segstudio.gui.theme import SPACING
 from segstudio.gui.training_words import state_name
 
-FIRST_LIST = 110  # px of the list of runs, before anybody drags
+FIRST_LIST = 100  # px of the list of runs, before anybody drags
 BEGUN = 3  # the column of the times
 NARROW = 420  # px below which there is no room for it
 FILTERED = 12  # runs from which on one wants to look for one
@@ -71,7 +71,7 @@ class TrainingPanel(QWidget):
         self.split.addWidget(self.view)
         self.split.setStretchFactor(1, 1)
         self.split.setChildrenCollapsible(False)
-        self.split.setSizes([FIRST_LIST, 3 * FIRST_LIST])
+        self.split.setSizes([FIRST_LIST, 6 * FIRST_LIST])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * SPACING, SPACING, 2 * SPACING, 2 * SPACING)
         layout.setSpacing(2 * SPACING)
@@ -96,6 +96,11 @@ class TrainingPanel(QWidget):
         several = len(runs) >= FILTERED
         self.runs.filter.setVisible(several)
         self.runs.shown.setVisible(several)
+        view = self.runs.view
+        line = view.verticalHeader().defaultSectionSize()
+        head = view.horizontalHeader().sizeHint().height()
+        chrome = self.runs.filter.sizeHint().height() + 2 * SPACING if several else 0
+        self.runs.setMaximumHeight(chrome + head + line * max(2, len(runs)) + 2 * SPACING)
         with QSignalBlocker(self.runs.view.selectionModel()):
             self.runs.show_rows([_row(run) for run in runs])
             rows = self.runs.model.rows

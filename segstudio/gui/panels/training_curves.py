@@ -49,6 +49,7 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.ci.setContentsMargins(0, 0, 4, 0)
         self.ci.layout.setVerticalSpacing(0)
         self._story = TrainingStory()
+        self._drawn: object = None  # which scores the lower chart shows
         app = QApplication.instance()
         if isinstance(app, QApplication):
             theme_signal(app).connect(self._wear)
@@ -114,7 +115,8 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def show_story(self, story: TrainingStory) -> None:
         """Draw what it knows now."""
-        fresh = len(story.validations) != len(self._story.validations) or story is not self._story
+        scores = (id(story), len(story.validations), story.best)
+        fresh, self._drawn = scores != self._drawn, scores
         self._story = story
         epochs, losses = np.array(story.loss_epochs), np.array(story.losses)
         sound = np.isfinite(losses)
