@@ -63,9 +63,12 @@ class TrainingProcess:
         folder: RunFolder,
         on_event: OnEvent | None = None,
         on_end: OnEnd | None = None,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] | None = None,
     ) -> None:
-        """Start it. Raises StorageError where another process trains in that folder."""
+        """Start it; `command` None: COMMAND.
+
+        Raises StorageError where another process trains in that folder.
+        """
         self.folder = folder
         self.state = ProcessState.STARTING
         self.ended: Ended | None = None
@@ -77,7 +80,7 @@ class TrainingProcess:
         self._over = threading.Event()
         self._hold = folder.hold()
         try:
-            self._process = _spawn([*command, str(folder.path)], folder.path)
+            self._process = _spawn([*(command or COMMAND), str(folder.path)], folder.path)
         except BaseException:
             self._hold.release()
             raise

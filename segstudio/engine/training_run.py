@@ -25,7 +25,7 @@ from segstudio.engine.training_folder import (
     RunState,
 )
 from segstudio.engine.training_model import adopted
-from segstudio.engine.training_process import COMMAND, OnEnd, OnEvent, TrainingProcess
+from segstudio.engine.training_process import OnEnd, OnEvent, TrainingProcess
 from segstudio.engine.training_set import write
 from segstudio.engine.training_space import needed_bytes, require_known, require_space
 from segstudio.engine.training_survey import survey
@@ -81,6 +81,10 @@ class TrainingRun:
         """All events, for its curves."""
         return self.folder.events()
 
+    def again(self) -> TrainingRun:
+        """The run as it stands now."""
+        return _look(self.folder, self)
+
 
 class TrainingRuns:
     """The trainings of one project. Methods read and write files: not for the GUI's thread.
@@ -95,7 +99,7 @@ class TrainingRuns:
         self,
         store: ProjectStore,
         root: Path | None = None,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] | None = None,
     ) -> None:
         self._store = store
         self.root = root or training_dir()
