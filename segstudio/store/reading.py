@@ -13,9 +13,10 @@ from segstudio.core.category import Category
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageRecord
 from segstudio.core.origin import Origin, OriginKind
-from segstudio.store import codec, meta_values, origins, places
+from segstudio.store import codec, meta_values, origins, places, provenance
 from segstudio.store.codec import RunRecord
 from segstudio.store.open_project import OpenProject
+from segstudio.store.provenance import AnnotationKind, Maker
 from segstudio.store.schema import annotation, category, image, run
 
 _ON_IMAGE = (
@@ -84,7 +85,7 @@ class ProjectReading(OpenProject):
         """
         return places.file_beneath(self.images_dir, record.path)
 
-    # -- numbers, settings, runs ----------------------------------------------------------------
+    # -- numbers --------------------------------------------------------------------------------
 
     def annotation_counts(self) -> dict[int, int]:
         """Number of annotations by image id, with 0 for images that have none."""
@@ -109,6 +110,30 @@ class ProjectReading(OpenProject):
             for image_id, category_id, count in connection.execute(query):
                 found.setdefault(image_id, {})[category_id] = count
         return found
+
+    # -- whose work it is -----------------------------------------------------------------------
+
+    def annotation_kinds(self) -> list[AnnotationKind]:
+        """How the annotations came to be, with their number, the most frequent first."""
+        with self._reading() as connection:
+            return provenance.kinds(connection)
+
+    def annotation_makers(self, image_id: int) -> dict[int, Maker]:
+        """Who drew each annotation of an image, and the run that brought it, by annotation id."""
+        with self._reading() as connection:
+            return provenance.makers(connection, image_id)
+
+    def editors(self) -> list[str]:
+        """Everybody who has edited an image, by name. Looks at every edit: off the GUI thread."""
+        with self._reading() as connection:
+            return provenance.users(connection)
+
+    def runs_on_images(self) -> list[tuple[int, str, str, float]]:
+        """Id, kind, user and beginning (s since 1970) of the runs that changed images."""
+        with self._reading() as connection:
+            return provenance.runs_on_images(connection)
+
+    # -- settings, runs -------------------------------------------------------------------------
 
     def setting(self, key: str, default: Any = None) -> Any:
         """A value that `set_setting` stored with the project."""

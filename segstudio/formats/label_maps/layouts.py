@@ -40,7 +40,7 @@ _SPLITS = {
     **{"training": "train", "validation": "val", "valid": "val", "testing": "test"},
 }
 NO_SPLIT = "default"  # Cityscapes' folders need a name where there is no split
-_CACHED = 4  # folders whose listings are remembered
+_CACHED = 16  # folders whose listings are remembered; a photo is looked for in eight
 
 
 @dataclass(frozen=True)
