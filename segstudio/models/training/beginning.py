@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
-from segstudio.core.errors import BadInputError, WeightsError
+from segstudio.core.errors import BadInputError
 from segstudio.core.prediction import ModelCategory
-from segstudio.models.semantic import library
-from segstudio.models.semantic.card import NetworkSpec
+from segstudio.core.progress import CancelToken, ignore_progress
+from segstudio.models.semantic.card import NetworkSpec, Normalisation
+from segstudio.models.semantic.contract import SemanticNet
+from segstudio.models.semantic.loading import read_state
+from segstudio.models.semantic.pretraining import pretrain_encoder
 from segstudio.models.semantic.registry import encoder, semantic_card
 from segstudio.models.training.networks import fill
 from segstudio.models.training.settings import TrainingSettings
+from segstudio.models.weights import ensure
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """Whether a network's encoder was trained before, and what the user should know of it."""
+    """Whether a network's encoder was trained before, what images it wants, and what to tell."""
 
     trained_before: bool
+    normalisation: Normalisation
     notes: tuple[str, ...] = ()
 
 
@@ -40,37 +44,41 @@ def begin(
     if settings.start:
         return _from_model(net, settings.start, categories)
     if settings.pretrained and spec.encoder:
-        return _from_encoder(spec)
-    return Beginning(False)
+        return _from_encoder(net, spec)
+    return Beginning(False, _wanted(spec))
 
 
-def _from_encoder(spec: NetworkSpec) -> Beginning:
-    row = encoder(spec.encoder)
-    return Beginning(
-        False,
-        (f"{row.title} has no ImageNet weights here, so its encoder starts from nothing.",),
+def _from_encoder(net: nn.Module, spec: NetworkSpec) -> Beginning:
+    there = pretrain_encoder(
+        cast("SemanticNet", net),
+        spec,
+        download=False,  # whoever starts the training has fetched them, and asked
+        report=ignore_progress,
+        cancel=CancelToken(),
     )
+    if there:
+        return Beginning(True, _wanted(spec))
+    title = encoder(spec.encoder).title
+    note = f"{title} has no ImageNet weights; its encoder starts from nothing."
+    return Beginning(False, _wanted(spec), (note,))
 
 
 def _from_model(net: nn.Module, key: str, categories: Sequence[ModelCategory]) -> Beginning:
     card = semantic_card(key)
-    if card.folder is None:
-        raise BadInputError(f"{card.title} cannot be trained further; choose one trained here.")
-    try:
-        state = load_file(card.folder / library.WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"The weights of {card.title} cannot be read ({error}); train it again."
-        ) from error
-    fitting, tensors = fill(net, state, card.categories, categories)
+    path = ensure(card, None, download=False, report=ignore_progress, cancel=CancelToken())
+    fitting, tensors = fill(net, read_state(card, path), card.categories, categories)
     if not fitting:
         raise BadInputError(
             f"Nothing of {card.title} fits this network; choose the architecture and the encoder "
-            f"that it has ({card.spec.architecture} {card.spec.encoder})."
+            f"that it has ({f'{card.spec.architecture} {card.spec.encoder}'.strip()})."
         )
     known = {one.name for one in card.categories}
     new = [one.name for one in categories if one.name not in known]
-    note = f"It starts from {card.title}: {fitting} of {tensors} of its parts fit."
+    note = f"It starts from {card.title}: {fitting} of {tensors} parts of the network fit."
     if new:
         note += f" New to it: {', '.join(new)}."
-    return Beginning(True, (note,))
+    return Beginning(True, card.normalisation, (note,))
+
+
+def _wanted(spec: NetworkSpec) -> Normalisation:
+    return encoder(spec.encoder).normalisation if spec.encoder else Normalisation()

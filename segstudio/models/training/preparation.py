@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from segstudio.core.errors import BadInputError
 from segstudio.models.device import choose_device
 from segstudio.models.machine import usable_cores
-from segstudio.models.semantic.card import Architecture, NetworkSpec, Normalisation
-from segstudio.models.semantic.registry import architecture, build, encoder
+from segstudio.models.semantic.card import Architecture, NetworkSpec
+from segstudio.models.semantic.registry import architecture, build
 from segstudio.models.training import checkpoint
 from segstudio.models.training.beginning import begin
 from segstudio.models.training.class_weights import median_frequency
@@ -43,7 +43,6 @@ class Prepared:
     survey: Survey
     architecture: Architecture
     spec: NetworkSpec
-    normalisation: Normalisation
     fabric: Fabric
     learner: Learner
     progress: Progress
@@ -74,12 +73,12 @@ def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet) -> Prep
     if saved is None:
         started = begin(net, spec, settings, surveyed.data.categories)
         progress.trained_before = started.trained_before
+        progress.normalisation = started.normalisation
         notes += started.notes
-    normalisation = encoder(spec.encoder).normalisation if spec.encoder else Normalisation()
     weights = _weights(settings, surveyed, fabric)
     rate = settings.encoder_rate if progress.trained_before else 1.0
     criterion = Criterion(settings, weights)
-    learner = Learner(settings, net, criterion, normalisation, fabric, encoder_rate=rate)
+    learner = Learner(settings, net, criterion, progress.normalisation, fabric, encoder_rate=rate)
     torch.manual_seed(settings.seed + fabric.global_rank)  # dropout differs between devices
     if saved is not None:
         _take_up(saved, progress, learner, settings)
@@ -89,7 +88,6 @@ def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet) -> Prep
         surveyed,
         architecture(spec.architecture),
         spec,
-        normalisation,
         fabric,
         learner,
         progress,

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import msgspec
 
+from segstudio.models.semantic.card import Normalisation
+
 
 class Progress(msgspec.Struct):
     """Steps done, the seconds they took, the best validation so far.
@@ -15,7 +17,8 @@ class Progress(msgspec.Struct):
     `validated` is the step of the last validation, `stale` how many were no better since the best.
     `loss_sum` and `loss_steps` are of the steps not told yet. `threads` are torch's on the CPU, on
     which the last bits of sums depend; `scaling` is how losses are scaled for 16 bits;
-    `trained_before` says that the encoder was, so that its learning rate is lower.
+    `trained_before` says that the encoder was, so that its learning rate is lower, `normalisation`
+    what images it wants.
     """
 
     step: int = 0
@@ -30,6 +33,7 @@ class Progress(msgspec.Struct):
     loss_steps: int = 0
     threads: int = 0
     trained_before: bool = False
+    normalisation: Normalisation = Normalisation()
     scaling: dict[str, float] = {}
 
     def add(self, loss: float) -> None:
