@@ -105,6 +105,11 @@ class PromptSession:
         return self._view.slot.card if self._view.slot else None
 
     @property
+    def slot(self) -> ModelSlot | None:
+        """The model that answers, or will; None before one was chosen."""
+        return self._view.slot
+
+    @property
     def model_key(self) -> str:
         """The model's key; "" before it is loaded for the first time."""
         return self._view.slot.model_key if self._view.slot else ""

@@ -25,7 +25,9 @@ from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.everything_results import ResultsStore
 from segstudio.engine.jobs import JobRunner
 from segstudio.engine.model_loading import load_prompt_model
+from segstudio.engine.prediction_cache import PredictionCache
 from segstudio.engine.prompt_session import PromptSession
+from segstudio.engine.semantic_loading import load_semantic_model
 from segstudio.engine.superpixel_cache import SuperpixelCache
 from segstudio.gui.action_set import ActionSet
 from segstudio.gui.canvas.canvas import Canvas
@@ -47,7 +49,12 @@ from segstudio.gui.desks.partition import PartitionDesk
 from segstudio.gui.desks.polygon import PolygonDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.quality import QualityDesk
 from segstudio.gui.desks.refine import RefineDesk
+from segstudio.gui.desks.semantic import SemanticDesk
+from segstudio.gui.desks.semantic_models import SemanticModelDesk
+from segstudio.gui.desks.semantic_turning import SemanticTurnDesk
+from segstudio.gui.desks.semantic_view import SemanticViewDesk
 from segstudio.gui.desks.splits import SplitDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.superpixels import SuperpixelDesk
@@ -65,6 +72,8 @@ from segstudio.gui.workspace import Workspace
 from segstudio.imaging.read import thumbnail
 from segstudio.models.card import ModelCard
 from segstudio.models.prompt.contract import PromptModel
+from segstudio.models.semantic.card import SemanticCard
+from segstudio.models.semantic.contract import SemanticModel
 
 MEGABYTE = 1 << 20
 # A thread that computes keeps Python's lock that long while the hand waits for it: painting takes
@@ -107,15 +116,27 @@ class Studio(QObject):
         self._rest.timeout.connect(
             lambda: self.prompts.rest(self.workspace.settings.unload_minutes)
         )
+        self._rest.timeout.connect(
+            lambda: self.desks.semantic_models.rest(self.workspace.settings.unload_minutes)
+        )
         self._rest.start(REST_MS)
         self._closed = False
         self.desks.model.start()
+        self.desks.semantic_models.look()
 
     def _make_desks(self, settings: Settings) -> DeskSet:
         view = ViewDesk(self.workspace, self.canvas)
         tools = ToolDesk(self.workspace, self.canvas)
         prompt = PromptDesk(self.workspace, self.prompts, self.canvas, tools)
         project = ProjectDesk(self.workspace, self.window)
+        models = SemanticModelDesk(self.workspace, self._load_semantic)
+        semantic = SemanticDesk(
+            self.workspace,
+            models,
+            SemanticViewDesk(self.workspace, self.canvas),
+            self._predictions(settings),
+        )
+        jump = JumpDesk(self.workspace, project)
         superpixels = SuperpixelDesk(self.workspace, prompt, self.canvas, self.superpixels)
         return DeskSet(
             project=project,
@@ -142,15 +163,24 @@ class Studio(QObject):
             view=view,
             importing=ImportDesk(self.workspace, project),
             exporting=ExportDesk(self.workspace),
-            jump=JumpDesk(self.workspace, project),
+            jump=jump,
             splits=SplitDesk(self.workspace),
+            semantic=semantic,
+            semantic_models=models,
+            semantic_view=semantic.view,
+            semantic_turning=SemanticTurnDesk(self.workspace, semantic, self.prompts, self.cache),
             training=TrainingDesk(self.workspace),
+            quality=QualityDesk(self.workspace, jump, self.canvas, self.window),
             window=WindowDesk(self.workspace, self.window),
         )
 
     @staticmethod
     def _results_store(settings: Settings) -> ResultsStore:
         return ResultsStore(cache_dir() / "everything", settings.everything_disk_mb * MEGABYTE)
+
+    @staticmethod
+    def _predictions(settings: Settings) -> PredictionCache:
+        return PredictionCache(cache_dir() / "predictions", settings.predictions_disk_mb * MEGABYTE)
 
     def _image_path(self, image_id: int) -> Path:
         store = self.workspace.store
@@ -174,6 +204,15 @@ class Studio(QObject):
             cancel=cancel,
         )
 
+    def _load_semantic(
+        self, card: SemanticCard, device: str | None, cancel: CancelToken, report: ProgressSink
+    ) -> SemanticModel:
+        """Called on the device lane; downloads nothing: that is done before, where it is wanted."""
+        wanted = device or self.workspace.settings.device
+        return load_semantic_model(
+            card, device=wanted, download=False, report=report, cancel=cancel
+        )
+
     def close(self) -> None:
         """Write what is queued, remember the window, stop the threads."""
         if self._closed:
@@ -183,6 +222,7 @@ class Studio(QObject):
         geometry, state = self.window.places()
         self.workspace.change_settings(window_geometry=geometry, window_state=state)
         self.desks.everything.remember()
+        self.desks.semantic_view.keep_look()
         self.desks.training.close()
         self.prompts.close()
         self.desks.project.close()

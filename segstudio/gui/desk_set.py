@@ -21,7 +21,12 @@ from segstudio.gui.desks.partition import PartitionDesk
 from segstudio.gui.desks.polygon import PolygonDesk
 from segstudio.gui.desks.project import ProjectDesk
 from segstudio.gui.desks.prompt import PromptDesk
+from segstudio.gui.desks.quality import QualityDesk
 from segstudio.gui.desks.refine import RefineDesk
+from segstudio.gui.desks.semantic import SemanticDesk
+from segstudio.gui.desks.semantic_models import SemanticModelDesk
+from segstudio.gui.desks.semantic_turning import SemanticTurnDesk
+from segstudio.gui.desks.semantic_view import SemanticViewDesk
 from segstudio.gui.desks.splits import SplitDesk
 from segstudio.gui.desks.strip import StripDesk
 from segstudio.gui.desks.superpixels import SuperpixelDesk
@@ -60,7 +65,12 @@ class DeskSet:
     exporting: ExportDesk
     jump: JumpDesk
     splits: SplitDesk
+    semantic: SemanticDesk
+    semantic_models: SemanticModelDesk
+    semantic_view: SemanticViewDesk
+    semantic_turning: SemanticTurnDesk
     training: TrainingDesk
+    quality: QualityDesk
     window: WindowDesk
 
     def by_name(self) -> dict[str, object]:

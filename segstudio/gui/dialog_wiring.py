@@ -22,7 +22,15 @@ from segstudio.gui.workspace import Workspace
 if TYPE_CHECKING:
     from segstudio.gui.main_window import MainWindow
 
-NEXT_START = frozenset({"device", "embedding_memory_mb", "embedding_disk_mb", "everything_disk_mb"})
+NEXT_START = frozenset(
+    {
+        "device",
+        "embedding_memory_mb",
+        "embedding_disk_mb",
+        "everything_disk_mb",
+        "predictions_disk_mb",
+    }
+)
 
 
 def wire_dialogs(

@@ -30,6 +30,8 @@ from segstudio.gui.panels.gallery import GalleryPanel
 from segstudio.gui.panels.history import HistoryPanel
 from segstudio.gui.panels.picks import PicksPanel
 from segstudio.gui.panels.prompt import PromptPanel
+from segstudio.gui.panels.quality import QualityPanel
+from segstudio.gui.panels.semantic import SemanticPanel
 from segstudio.gui.panels.status import StatusStrip
 from segstudio.gui.panels.training import TrainingPanel
 from segstudio.gui.panels.welcome import WelcomePanel, dropped_path
@@ -59,7 +61,8 @@ class MainWindow(QMainWindow):
         self.categories = CategoriesPanel(workspace)
         self.annotations = AnnotationsPanel(workspace)
         self.prompt, self.picks, self.history = PromptPanel(), PicksPanel(), HistoryPanel()
-        self.training = TrainingPanel()
+        self.semantic, self.training = SemanticPanel(), TrainingPanel()
+        self.quality = QualityPanel()
         self.tabs = QTabWidget()
         self.status = StatusStrip(workspace.runner)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
@@ -92,8 +95,10 @@ class MainWindow(QMainWindow):
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(self.tr("Model and history"))
         self.tabs.addTab(self.prompt, self.tr("Prompt"))
+        self.tabs.addTab(self.semantic, self.tr("Semantic"))
         self.tabs.addTab(self.picks, self.tr("Everything"))
         self.tabs.addTab(self.training, self.tr("Training"))
+        self.tabs.addTab(self.quality, self.tr("Quality"))
         self.tabs.addTab(self.history, self.tr("History"))
         gallery = self._dock("gallery", self.tr("Gallery"), self.gallery, left)
         categories = self._dock("categories", self.tr("Categories"), self.categories, right)

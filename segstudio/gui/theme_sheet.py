@@ -35,6 +35,9 @@ QToolButton { background: transparent; color: $text; border: 1px solid transpare
     border-radius: ${radius}px; padding: ${step}px; }
 QToolButton:hover { background: $hover; }
 QToolButton:pressed, QToolButton:checked { background: $selected; }
+QToolButton[role="disclosure"] { padding: ${half}px ${step}px ${half}px 0; color: $dim; }
+QToolButton[role="disclosure"]:checked { background: transparent; color: $text; }
+QToolButton[role="disclosure"]:hover { color: $text; }
 QToolButton:focus { border-color: $accent; }
 QToolButton:disabled { color: $disabled; }
 QToolButton::menu-indicator { image: none; }
@@ -118,6 +121,7 @@ QSlider::handle:horizontal:disabled { background: $disabled; }
 QStatusBar { background: $window; border-top: 1px solid $line; color: $dim; }
 QStatusBar::item { border: none; }
 QSplitter::handle { background: $line; }
+QFrame[role="line"] { background: $line; border: none; }
 QLabel[role="dim"] { color: $dim; }
 QLabel[role="danger"] { color: $danger; }
 QLabel[role="warning"] { color: $warning; }

@@ -23,6 +23,8 @@ from segstudio.gui.painting_wiring import wire_painting
 from segstudio.gui.partition_wiring import wire_partition
 from segstudio.gui.picks_wiring import wire_picks
 from segstudio.gui.polygon_wiring import wire_polygon
+from segstudio.gui.quality_wiring import wire_quality
+from segstudio.gui.semantic_wiring import wire_semantic
 from segstudio.gui.split_wiring import wire_splits
 from segstudio.gui.training_wiring import wire_training
 from segstudio.gui.workspace import Workspace
@@ -54,7 +56,9 @@ def wire(
     wire_export(window, workspace, desks)
     wire_import(window, workspace, desks)
     wire_splits(window, workspace, desks)
+    wire_semantic(window, workspace, desks, actions)
     wire_training(window, workspace, desks, actions)
+    wire_quality(window, workspace, desks)
 
 
 def _wire_welcome(window: MainWindow, workspace: Workspace, desks: DeskSet) -> None:

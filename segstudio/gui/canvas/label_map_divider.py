@@ -42,6 +42,7 @@ class LabelMapDivider(QSlider):
 
     def __init__(self, canvas: QWidget) -> None:
         super().__init__(Qt.Orientation.Horizontal, canvas)
+        self._canvas = canvas
         self.setRange(0, STEPS)
         self.setSingleStep(KEY_STEP)
         self.setPageStep(KEY_PAGE)
@@ -64,9 +65,8 @@ class LabelMapDivider(QSlider):
 
     def place(self) -> None:
         """Stand where the value says."""
-        canvas = self.parentWidget()
-        middle = round(self.share * canvas.width())
-        self.setGeometry(middle - WIDE // 2, 0, WIDE, canvas.height())
+        middle = round(self.share * self._canvas.width())
+        self.setGeometry(middle - WIDE // 2, 0, WIDE, self._canvas.height())
 
     def _follow(self) -> None:
         self.place()
@@ -84,9 +84,8 @@ class LabelMapDivider(QSlider):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self.isSliderDown():
-            canvas = self.parentWidget()
             at = self.mapToParent(event.position().toPoint()).x() - self._grip
-            self.setValue(round(STEPS * at / max(1, canvas.width())))
+            self.setValue(round(STEPS * at / max(1, self._canvas.width())))
         else:
             event.ignore()
 
@@ -117,7 +116,7 @@ class LabelMapDivider(QSlider):
         return super().event(event)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if watched is self.parent() and event.type() is QEvent.Type.Resize:
+        if watched is self._canvas and event.type() is QEvent.Type.Resize:
             self.place()
         return False
 

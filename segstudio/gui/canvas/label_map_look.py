@@ -159,7 +159,7 @@ def _ramped(
     pixels = np.zeros((*labels.shape, 4), dtype=np.uint8)
     for strength in {int(one) for one in strengths} - {0}:
         table = np.rint(ramp(look.shows) * (strength / 255)).astype(np.uint8)
-        here = cv2.compare(covered, strength, cv2.CMP_EQ)
+        here = np.equal(covered, np.uint8(strength)).view(np.uint8)
         cv2.copyTo(_coloured(values, table), here, pixels)
     return pixels
 
@@ -173,8 +173,8 @@ def ramp(shows: Shows) -> Table:
 
 
 def _borders(labels: Table, ratio: float) -> Table:
-    """(h, w) uint8, 255 where the label is another one than beside it; one logical pixel wide."""
+    """(h, w) uint8, 1 where the label is another one than beside it; one logical pixel wide."""
     side = 2 if ratio < 1.5 else 3
     kernel = np.ones((side, side), dtype=np.uint8)
     changes = cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, kernel, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.compare(changes, 0, cv2.CMP_GT), dtype=np.uint8)
+    return np.asarray(changes, dtype=np.uint8).astype(np.bool_).view(np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import (
     QAbstractItemModel,
@@ -47,6 +48,7 @@ class TargetModel(QAbstractTableModel):
         self.rows: list[ImportCategory] = []
         self.targets: dict[str, CategoryTarget] = {}
         self.known: dict[int, Category] = {}
+        self.headings = (self.tr("In the source"), self.tr("Annotations"), self.tr("Becomes"))
 
     def show(self, found: Sequence[ImportCategory], known: Mapping[int, Category]) -> None:
         """Those found, with their suggested targets; `known` are the project's, by id."""
@@ -55,6 +57,15 @@ class TargetModel(QAbstractTableModel):
         self.rows = list(found)
         self.targets = {category.key: category.target for category in found}
         self.endResetModel()
+
+    def recount(self, counts: Mapping[str, int]) -> None:
+        """Other numbers of annotations, by key; all else stays."""
+        for rows in (self.rows, found := list(self._all)):
+            for place, row in enumerate(rows):
+                rows[place] = replace(row, annotations=counts.get(row.key, 0))
+        self._all = tuple(found)
+        if self.rows:
+            self.dataChanged.emit(self.index(0, COUNT), self.index(len(self.rows) - 1, COUNT))
 
     def filter(self, text: str) -> None:
         """Show the categories whose names hold every word of `text`."""
@@ -112,7 +123,7 @@ class TargetModel(QAbstractTableModel):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role != _ROLE.DisplayRole:
             return None
-        return (self.tr("In the source"), self.tr("Annotations"), self.tr("Becomes"))[section]
+        return self.headings[section]
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         editable = Qt.ItemFlag.ItemIsEditable if index.column() == TARGET else Qt.ItemFlag(0)

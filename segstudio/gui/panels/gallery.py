@@ -53,7 +53,7 @@ class GalleryPanel(QWidget):
         self.view.setItemDelegate(GalleryDelegate(self.thumbnails, self.view))
         self.view.setUniformItemSizes(True)
         self.view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.setMouseTracking(True)
@@ -135,7 +135,9 @@ class GalleryPanel(QWidget):
         self._following = True
         try:
             index = self.model.index(row) if row >= 0 else QModelIndex()
-            self.view.setCurrentIndex(index)
+            # Others stay selected with it, if that is how it was opened.
+            if not self.view.selectionModel().isSelected(index):
+                self.view.setCurrentIndex(index)
             if index.isValid():
                 self.view.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)
         finally:

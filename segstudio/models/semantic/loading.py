@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from segstudio.models.prompt.memory import memory_errors
 from segstudio.models.semantic import library, predicting
 from segstudio.models.semantic.card import SemanticCard
 from segstudio.models.semantic.contract import PredictSettings
+from segstudio.models.semantic.model_key import model_key
 from segstudio.models.semantic.network import SizedNet
 from segstudio.models.semantic.registry import build
 from segstudio.models.tensor_files import first_line, read_tensors
@@ -33,9 +33,7 @@ class NetworkModel:
         self.card = card
         self.device = device
         self._net = net
-        treatment = repr((card.normalisation, card.side, card.scale, card.temperature))
-        whole = hashlib.sha256((weights_hash + treatment).encode()).hexdigest()
-        self._key = f"{card.key}-{whole[:16]}"
+        self._key = model_key(card, weights_hash)
         mean, std = card.normalisation.mean, card.normalisation.std
         self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, device=device).view(1, 3, 1, 1)
