@@ -98,6 +98,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     _row("view.compare", _text("Compare before and after"), "semantic_view.toggle_compare",
          "Shift+V", menu=_VIEW, checkable=True),
     _row("view.training", _text("Training"), "training.show", menu=_VIEW),
+    _row("view.quality", _text("Quality"), "quality.show", menu=_VIEW),
     _row("view.pan", _text("Pan while held"), "view.pan", "Space", hold=True),
     _row("view.next_panel", _text("Next panel"), "window.step_place", "F6", menu=_VIEW,
          argument=1),

@@ -1,0 +1,279 @@
+"""The quality panel: two label sets compared, in words, numbers, a picture and a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from segstudio.core.image import ImageRecord
+from segstudio.engine.evaluation import EvaluationOptions
+from segstudio.engine.evaluation_scores import Evaluation
+from segstudio.engine.label_set import LabelSet
+from segstudio.gui.dialogs.report_table import ReportTable
+from segstudio.gui.icons import icon
+from segstudio.gui.panels.quality_matrix import Matrix, MatrixPicture
+from segstudio.gui.quality_words import (
+    PlaceRow,
+    category_columns,
+    confusion_csv,
+    image_headings,
+    image_rows,
+    left_out_rows,
+    score_headings,
+    score_rows,
+    verdict,
+)
+from segstudio.gui.theme import SPACING
+
+FOLDER = "\0folder"
+
+
+class QualityPanel(QWidget):
+    """Choose two sets, Compare, and look at what differs; a click on an image leads there."""
+
+    compare_wanted = Signal(object, object, object)  # LabelSet, LabelSet, EvaluationOptions
+    folder_wanted = Signal(int)  # 0: for the first set, 1: for the truth
+    place_wanted = Signal(str, object)  # an image's path, and a box on it or None
+    csv_wanted = Signal(str)
+    picture_wanted = Signal(QImage)
+    larger_wanted = Signal(object)  # Matrix
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.first, self.truth = QComboBox(), QComboBox()
+        self.swap = QToolButton()
+        self.unlabelled, self.split = QComboBox(), QComboBox()
+        self.compare = QPushButton(self.tr("Compare"))
+        self.said, self.stale = QLabel(), QLabel()
+        self.tabs = QTabWidget()
+        self.scores = ReportTable(self.tr("Scores"), score_headings())
+        self.categories = ReportTable(self.tr("Categories"), ("",))
+        self.images = ReportTable(self.tr("Images"), image_headings())
+        self.left_out = ReportTable(self.tr("Left out"), (self.tr("Image"), self.tr("Why")))
+        self.matrix = MatrixPicture()
+        self.cell = QLabel()
+        self._sets: list[LabelSet] = []
+        self._result: Evaluation | None = None
+        self._lay_out()
+        self._connect()
+        self.show_sets([])
+        self.show_result(None, {})
+
+    # -- layout ---------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(SPACING)
+        self.swap.setIcon(icon("swap"))
+        self.swap.setToolTip(self.tr("Swap the two"))
+        self.swap.setAccessibleName(self.tr("Swap the two"))
+        self.unlabelled.addItem(self.tr("do not count"), "ignore")
+        self.unlabelled.addItem(self.tr("are background"), "background")
+        for name, combo in (
+            (self.tr("Compare"), self.first),
+            (self.tr("With the truth"), self.truth),
+            (self.tr("Pixels without a label"), self.unlabelled),
+            (self.tr("Split"), self.split),
+        ):
+            combo.setMinimumContentsLength(8)
+            combo.setAccessibleName(name)
+            form.addRow(name, combo)
+        row = QHBoxLayout()
+        row.addWidget(self.compare)
+        row.addWidget(self.swap)
+        row.addStretch(1)
+        for label, role in ((self.said, ""), (self.stale, "warning"), (self.cell, "dim")):
+            label.setWordWrap(True)
+            label.setProperty("role", role)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.stale.setText(self.tr("Labels changed since; compare again."))
+        self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName(self.tr("What was found"))
+        for widget, title in (
+            (self.images, self.tr("Images")),
+            (self.scores, self.tr("Scores")),
+            (self.categories, self.tr("Categories")),
+            (self._confusion(), self.tr("Confusion")),
+        ):
+            self.tabs.addTab(widget, title)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(2 * SPACING, SPACING, 2 * SPACING, 2 * SPACING)
+        layout.setSpacing(2 * SPACING)
+        layout.addLayout(form)
+        layout.addLayout(row)
+        layout.addWidget(self.said)
+        layout.addWidget(self.stale)
+        layout.addWidget(self.tabs, 1)
+        layout.addStretch(0)
+
+    def _confusion(self) -> QWidget:
+        page = QWidget()
+        self.larger = QPushButton(self.tr("Larger"))
+        self.save_picture = QPushButton(self.tr("Save picture…"))
+        self.save_csv = QPushButton(self.tr("Save CSV…"))
+        row = QHBoxLayout()
+        for button in (self.larger, self.save_picture, self.save_csv):
+            row.addWidget(button)
+        row.addStretch(1)
+        self.cell.setText(self.tr("Click a cell to read its numbers."))
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, SPACING, 0, 0)
+        column.setSpacing(SPACING)
+        column.addWidget(self.matrix, 1)
+        column.addWidget(self.cell)
+        column.addLayout(row)
+        return page
+
+    def _connect(self) -> None:
+        self.compare.clicked.connect(self._compare)
+        self.swap.clicked.connect(self._swap)
+        for place, combo in enumerate((self.first, self.truth)):
+            combo.activated.connect(lambda _, at=place: self._chosen(at))
+        for table in (self.images,):
+            table.view.clicked.connect(lambda index: self._open(index.row()))
+            table.opened.connect(lambda *_: self._open(self.images.view.currentIndex().row()))
+        self.matrix.cell_chosen.connect(lambda *at: self.cell.setText(self.matrix.told(*at)))
+        self.save_csv.clicked.connect(self._save_csv)
+        self.save_picture.clicked.connect(lambda: self.picture_wanted.emit(self.matrix.picture()))
+        self.larger.clicked.connect(lambda: self.larger_wanted.emit(self._matrix()))
+
+    # -- choosing -------------------------------------------------------------------------------
+
+    def show_sets(self, sets: Sequence[LabelSet], splits: Sequence[str] = ()) -> None:
+        """What may be chosen; what was chosen stays where it is still there."""
+        before = [self._key(combo) for combo in (self.first, self.truth)]
+        self._sets = list(sets)
+        for combo in (self.first, self.truth):
+            combo.clear()
+            for one in sets:
+                count = "" if one.count is None else f"  {one.count:,}"
+                combo.addItem(f"{one.title}{count}", one.key)
+                combo.setItemData(combo.count() - 1, one.title, Qt.ItemDataRole.ToolTipRole)
+            combo.addItem(self.tr("Folder of label maps…"), FOLDER)
+        keys = [one.key for one in sets]
+        wanted = (_guess(sets), 0)
+        for combo, key, other in zip((self.first, self.truth), before, wanted, strict=True):
+            combo.setCurrentIndex(keys.index(key) if key in keys else other)
+        self._show_splits(splits)
+        self.compare.setEnabled(bool(sets))
+        self._last = [combo.currentIndex() for combo in (self.first, self.truth)]
+
+    def _show_splits(self, splits: Sequence[str]) -> None:
+        chosen = self.split.currentData()
+        self.split.clear()
+        self.split.addItem(self.tr("all images"), "")
+        for split in splits:
+            self.split.addItem(split, split)
+        self.split.setCurrentIndex(max(0, self.split.findData(chosen)))
+
+    def choose(self, place: int, key: str) -> None:
+        """Choose that set as the first (0) or as the truth (1)."""
+        combo = (self.first, self.truth)[place]
+        combo.setCurrentIndex(max(0, combo.findData(key)))
+        self._last[place] = combo.currentIndex()
+
+    def _chosen(self, place: int) -> None:
+        combo = (self.first, self.truth)[place]
+        if combo.currentData() == FOLDER:
+            combo.setCurrentIndex(self._last[place] if self._sets else -1)
+            self.folder_wanted.emit(place)
+        self._last[place] = combo.currentIndex()
+
+    def _key(self, combo: QComboBox) -> str:
+        return str(combo.currentData() or "")
+
+    def _swap(self) -> None:
+        one, other = self.first.currentIndex(), self.truth.currentIndex()
+        self.first.setCurrentIndex(other)
+        self.truth.setCurrentIndex(one)
+
+    def _compare(self) -> None:
+        by_key = {one.key: one for one in self._sets}
+        first = by_key.get(self._key(self.first))
+        truth = by_key.get(self._key(self.truth))
+        if first is not None and truth is not None:
+            options = EvaluationOptions(
+                unlabelled=str(self.unlabelled.currentData()),
+                split=str(self.split.currentData() or ""),
+            )
+            self.compare_wanted.emit(first, truth, options)
+
+    # -- showing --------------------------------------------------------------------------------
+
+    def show_busy(self, busy: bool) -> None:
+        """Whether a comparison is under way."""
+        self.compare.setEnabled(not busy and bool(self._sets))
+
+    def show_stale(self, stale: bool) -> None:
+        """Whether labels changed since the comparison."""
+        self.stale.setVisible(stale and self._result is not None)
+
+    def show_result(self, result: Evaluation | None, images: Mapping[int, ImageRecord]) -> None:
+        """What was found; `images` are the project's by id."""
+        self._result = result
+        self.show_stale(False)
+        self.tabs.setVisible(result is not None)
+        self.said.setProperty("role", "" if result is not None else "dim")
+        self.said.style().polish(self.said)
+        if result is None:
+            told = self.tr(
+                "Compare a model's labels with yours, or yours with somebody else's: pick two, and "
+                "press Compare. The images on which they differ most come first."
+            )
+            self.said.setText(told)
+            return
+        self.said.setText(verdict(result))
+        self.scores.show_rows(score_rows(result))
+        headings, rows = category_columns(result)
+        self.categories.show_rows(rows, headings=headings)
+        self.images.show_rows(image_rows(result, images))
+        self.left_out.show_rows(left_out_rows(result))
+        at = self.tabs.indexOf(self.left_out)
+        if result.left_out and at < 0:
+            self.tabs.addTab(self.left_out, self.tr("Left out"))
+        elif not result.left_out and at >= 0:
+            self.tabs.removeTab(at)
+        self.matrix.show_matrix(self._matrix())
+
+    def _matrix(self) -> Matrix | None:
+        result = self._result
+        if result is None:
+            return None
+        names = tuple(row.name for row in result.categories)
+        return Matrix(names, result.confusion.counts, self.tr("nothing"))
+
+    def _save_csv(self) -> None:
+        if self._result is not None:
+            self.csv_wanted.emit(confusion_csv(self._result))
+
+    def _open(self, row: int) -> None:
+        rows = self.images.model.rows
+        if 0 <= row < len(rows):
+            found = rows[row]
+            self.place_wanted.emit(
+                found.path or str(found.cells[0]),
+                found.box if isinstance(found, PlaceRow) else None,
+            )
+
+
+def _guess(sets: Sequence[LabelSet]) -> int:
+    """What one most likely wants to hold against all annotations: what a machine made."""
+    for wanted in ("prediction", "model", "stage", "run"):
+        for place, one in enumerate(sets):
+            if one.kind == wanted:
+                return place
+    return min(1, len(sets) - 1)
