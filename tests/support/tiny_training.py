@@ -6,17 +6,18 @@ Run as a script, it is the training process with that network in its registry.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segstudio.core.prediction import ModelCategory
 from segstudio.models.semantic import registry
 from segstudio.models.semantic.card import Architecture, NetworkSpec
+from segstudio.models.semantic.network import Body, SizedNet
 from segstudio.models.training import folder as training_folder
 from segstudio.models.training.settings import (
     Augmentation,
@@ -34,52 +35,52 @@ CATEGORIES = (
 COLOURS = np.array(((70, 120, 60), (200, 60, 50), (60, 80, 210)))
 
 
-class TinyNet(nn.Module):
+class TinyBody(Body):
     """Three convolutions with batch norm and dropout, and an auxiliary head."""
-
-    aux_weights: Mapping[str, float] = {"aux": 0.4}
 
     def __init__(self, categories: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.ReLU()
         )
-        self.body = nn.Sequential(
+        self.middle = nn.Sequential(
             nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout2d(0.1)
         )
         self.head = nn.Conv2d(16, categories, 1)
         self.aux = nn.Conv2d(8, categories, 1)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        low = self.stem(images)
-        found = {"out": self.head(self.body(low))}
-        if self.training:
-            found["aux"] = self.aux(low)
-        size = images.shape[-2:]
-        return {
-            name: functional.interpolate(one, size, mode="bilinear", align_corners=False)
-            for name, one in found.items()
-        }
-
-    def encoder(self) -> nn.Module:
+    @property
+    def backbone(self) -> nn.Module:
         return self.stem
 
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        low = self.stem(images)
+        found = {"out": self.head(self.middle(low))}
+        if self.training:
+            found["aux"] = self.aux(low)
+        return found
 
-def build_tiny(spec: NetworkSpec) -> TinyNet:
-    return TinyNet(spec.categories)
+
+def build_tiny(spec: NetworkSpec) -> SizedNet:
+    return SizedNet(TinyBody(spec.categories), 2, {"aux": 0.4}, least=34)
 
 
 TINY = Architecture(
-    "tiny", "Tiny", "For tests.", "none", f"{__name__}:build_tiny", "Apache-2.0", multiple=1
+    "tiny", "Tiny", "For tests.", "none", "tiny_training:build_tiny", "Apache-2.0", multiple=2
 )
 
 
-def register() -> None:
-    """Put the tiny network into this process's registry."""
+@contextmanager
+def registered() -> Iterator[None]:
+    """The tiny network is in this process's registry."""
     sys.modules.setdefault("tiny_training", sys.modules[__name__])
     known = registry._ARCHITECTURES
     assert isinstance(known, dict)
-    known["tiny"] = Architecture(**{**vars(TINY), "builder": "tiny_training:build_tiny"})
+    known[TINY.key] = TINY
+    try:
+        yield
+    finally:
+        del known[TINY.key]
 
 
 def settings(**changes: object) -> TrainingSettings:
@@ -138,5 +139,6 @@ def write_training(
 if __name__ == "__main__":
     from segstudio.models.training.__main__ import main
 
-    register()
-    sys.exit(main(sys.argv[1:]))
+    sys.modules["torchmetrics"] = None  # type: ignore[assignment] # Fabric would import all of it
+    with registered():
+        sys.exit(main(sys.argv[1:]))

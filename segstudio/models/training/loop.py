@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ _SAVE_SHARE = 20  # and at least so many times as long as one takes
 
 Tell = Callable[[Event], None]
 
+_log = logging.getLogger(__name__)
+
 
 def run(folder: Path, control: Control, tell: Tell) -> Ended:
     """Train what `folder` says, from where its checkpoint is; the last event is returned.
@@ -47,6 +50,8 @@ def run(folder: Path, control: Control, tell: Tell) -> Ended:
         training = Training(folder, prepare(folder, settings, data), control, log.add)
         ended = training.run()
     except Exception as error:  # whatever it is, a person waits for a word
+        if not isinstance(error, SegStudioError):
+            _log.exception("The training failed")
         step = training.step if training else 0
         best = training.best if training else None
         ended = Ended("failed", step, failures.sentence(error, settings), best)
