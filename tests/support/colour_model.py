@@ -88,13 +88,13 @@ class ColourModel:
         )
 
 
-def scene(size: tuple[int, int] = (60, 80)) -> Rgb8:
+def scene() -> Rgb8:
     """Sky above nothing; two cars, the left one with a hole of 9 pixels; a slanting thin pole.
 
-    (H, W, 3) uint8. Cars are rows 30 to 45, columns 5 to 25 and 45 to 60; the pole goes down from
+    (60, 80, 3) uint8. Cars are rows 30 to 45, columns 5 to 25 and 45 to 60; the pole goes down from
     (62, 5) by one pixel right each row, so that its pixels meet at corners only.
     """
-    pixels = np.zeros((*size, 3), dtype=np.uint8)
+    pixels = np.zeros((60, 80, 3), dtype=np.uint8)
     pixels[:20] = parse_colour("#4080ff")
     pixels[30:45, 5:25] = pixels[30:45, 45:60] = parse_colour("#ff0000")
     pixels[35:38, 10:13] = 0
