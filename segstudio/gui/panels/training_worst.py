@@ -71,7 +71,8 @@ class ExampleRow(QWidget):
             painter.drawRoundedRect(frame, RADIUS, RADIUS)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() is Qt.MouseButton.LeftButton and self.rect().contains(event.pos()):
+        inside = self.rect().contains(event.position().toPoint())
+        if event.button() is Qt.MouseButton.LeftButton and inside:
             self.opened.emit(self.shown.example)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -1,0 +1,178 @@
+"""Stories of two label sets held against one another: scores, pictures, and the way to a place."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog
+from pytestqt.qtbot import QtBot
+from sklearn.metrics import confusion_matrix, jaccard_score
+from training_project import training_project
+
+from segstudio.config.settings import Settings
+from segstudio.core.mask import Box
+from segstudio.gui.app import Studio
+from segstudio.gui.demo_hand import Hand
+from segstudio.gui.panels.quality import QualityPanel
+from segstudio.gui.theme import apply_theme
+from segstudio.store.project import ProjectStore
+
+IMAGES = 3
+SPOT = (slice(4, 20), slice(8, 40))  # of the second image: its largest mistake
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    with training_project(tmp_path, IMAGES) as store:
+        return store.path
+
+
+@pytest.fixture
+def maps(project: Path, tmp_path: Path) -> tuple[Path, list[np.ndarray], list[np.ndarray]]:
+    """A folder of label maps of the project's images: right but for one spot; truth and said."""
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    truth, said = [], []
+    with ProjectStore.open(project, read_only=True) as store:
+        names = [category.name for category in store.categories()]
+        for image in store.images():
+            labels = np.full(image.size, 255, dtype=np.uint8)
+            for row in sorted(store.annotations(image.id), key=lambda row: row.z_order):
+                labels[row.mask.to_array()] = row.category_id - 1
+            told = labels.copy()
+            if image.path == "1.png":
+                told[SPOT] = np.where(labels[SPOT] == 0, 1, 0)
+            truth.append(labels)
+            said.append(told)
+            Image.fromarray(told).save(folder / f"{Path(image.path).stem}.png")
+    (folder / "classes.txt").write_text("\n".join(f"{n} {name}" for n, name in enumerate(names)))
+    return folder, truth, said
+
+
+@pytest.fixture
+def hand(qtbot: QtBot, qapp: QApplication, project: Path) -> Iterator[Hand]:
+    apply_theme(qapp, "dark")
+    hand = Hand(Studio(Settings(model="graph_cut", prefetch_neighbours=0)))
+    qtbot.addWidget(hand.window)
+    hand.show()
+    hand.studio.desks.project.open(project)
+    hand.wait(lambda: hand.workspace.session is not None, "nothing opens")
+    hand.settle()
+    yield hand
+    hand.close()
+    apply_theme(qapp, "system")
+
+
+def panel(hand: Hand) -> QualityPanel:
+    return hand.window.quality
+
+
+def compare(hand: Hand, folder: Path) -> None:
+    hand.studio.actions.actions["view.quality"].trigger()
+    hand.settle()
+    hand.studio.desks.quality.add_folder(folder, 0)
+    panel(hand).compare.click()
+    hand.wait(lambda: panel(hand).tabs.isVisibleTo(panel(hand)), "nothing is compared")
+    hand.settle()
+
+
+def test_a_folder_is_compared_with_the_project_as_another_library_says(
+    hand: Hand, maps: tuple[Path, list[np.ndarray], list[np.ndarray]]
+) -> None:
+    folder, truth, said = maps
+    compare(hand, folder)
+    true = np.concatenate([one[one != 255] for one in truth])
+    told = np.concatenate([two[one != 255] for one, two in zip(truth, said, strict=True)])
+    scores = {row.cells[0]: row.cells[1] for row in panel(hand).scores.model.rows}
+    wanted = jaccard_score(true, told, average=None)
+    assert scores["mIoU"] == pytest.approx(wanted.mean())
+    assert scores["Pixel accuracy"] == pytest.approx((true == told).mean())
+    assert f"{100 * wanted.mean():.1f} %" in panel(hand).said.text()
+    rows = {row.cells[0]: row.cells[1] for row in panel(hand).categories.model.rows}
+    assert rows == {"square": pytest.approx(wanted[0]), "disc": pytest.approx(wanted[1])}
+    counts = panel(hand).matrix._matrix.counts
+    assert (counts[:, :2] == confusion_matrix(true, told)).all()
+
+
+def test_the_worst_image_comes_first_and_a_click_shows_the_place(
+    hand: Hand, maps: tuple[Path, list[np.ndarray], list[np.ndarray]]
+) -> None:
+    folder, truth, said = maps
+    compare(hand, folder)
+    table = panel(hand).images
+    panel(hand).tabs.setCurrentWidget(table)
+    assert table.model.rows[0].cells[0] == "1.png"
+    where = table.view.visualRect(table.model.index(0, 0)).center()
+    QTest.mouseClick(table.view.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    hand.wait(lambda: hand.canvas.overlay.sought is not None, "no place is shown")
+    session = hand.workspace.session
+    assert session is not None and session.image.path == "1.png"
+    wrong = (truth[1] != said[1]) & (truth[1] != 255)
+    y, x = np.nonzero(wrong)
+    box = hand.canvas.overlay.sought
+    assert box is not None and wrong[box.y0 : box.y1, box.x0 : box.x1].any()
+    assert Box(x.min(), y.min(), x.max() + 1, y.max() + 1).x0 <= box.x0
+    x0, y0, x1, y1 = hand.canvas.view.visible
+    assert x0 <= box.x0 and y0 <= box.y0 and x1 >= box.x1 and y1 >= box.y1
+
+
+def test_the_matrix_is_read_enlarged_and_saved_as_picture_and_table(
+    hand: Hand,
+    maps: tuple[Path, list[np.ndarray], list[np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compare(hand, maps[0])
+    shown = panel(hand)
+    shown.tabs.setCurrentIndex(3)
+    hand.settle()
+    place = next(
+        QPoint(x, y)
+        for x in range(shown.matrix.width())
+        for y in range(0, shown.matrix.height(), 3)
+        if shown.matrix.cell_at(QPoint(x, y).toPointF()) == (0, 1)
+    )
+    QTest.mouseClick(shown.matrix, Qt.MouseButton.LeftButton, pos=place)
+    count = int(shown.matrix._matrix.counts[0, 1])
+    assert shown.cell.text().endswith(f"of square was said to be disc: {count:,} px")
+    shown.larger.click()
+    larger = [one for one in hand.window.findChildren(QDialog) if one.isVisible()]
+    assert len(larger) == 1
+    larger[0].close()
+    for name, button in (("table.csv", shown.save_csv), ("picture.png", shown.save_picture)):
+        target = str(tmp_path / name)
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, to=target: (to, ""))
+        button.click()
+        hand.settle()
+        assert name in hand.window.status.message.whole_text
+    with (tmp_path / "table.csv").open() as file:
+        table = list(csv.reader(file))
+    assert table[0][1:] == ["square", "disc", "nothing"]
+    assert [int(cell) for cell in table[1][1:]] == shown.matrix._matrix.counts[0].tolist()
+    with Image.open(tmp_path / "picture.png") as image:
+        assert image.width > 150 and len(image.convert("RGB").getcolors(1 << 20)) > 3
+
+
+def test_after_an_edit_the_numbers_are_said_to_be_old_and_trouble_is_one_sentence(
+    hand: Hand, maps: tuple[Path, list[np.ndarray], list[np.ndarray]], tmp_path: Path
+) -> None:
+    compare(hand, maps[0])
+    assert not panel(hand).stale.isVisibleTo(panel(hand))
+    hand.press("Ctrl+A")
+    hand.press("Del")
+    hand.settle()
+    assert panel(hand).stale.isVisibleTo(panel(hand))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    hand.studio.desks.quality.add_folder(empty, 0)
+    panel(hand).compare.click()
+    hand.settle()
+    assert "empty" in hand.window.status.message.whole_text
+    assert panel(hand).compare.isEnabled() and "mIoU" in panel(hand).said.text()
