@@ -45,8 +45,8 @@ class Blend:
             slow.first - slow.start : slow.last - slow.start,
             fast.first - fast.start : fast.last - fast.start,
         ]
-        part *= torch.from_numpy(slow.weights()).to(part.device)[:, None]
-        part *= torch.from_numpy(fast.weights()).to(part.device)
+        _fade(part.transpose(1, 2), slow)
+        _fade(part, fast)
         if self._beside is not None:
             part[:, :, : fast.rise] += self._beside
         height, width = part.shape[1] - slow.fall, part.shape[2] - fast.fall
@@ -67,3 +67,10 @@ class Blend:
                 most = max(span.fall for span in self.slow)
                 self._above = torch.zeros(part.shape[0], most, self.fast[-1].last)
             self._above[:, : slow.fall, columns] = part[:, part.shape[1] - slow.fall :].cpu()
+
+
+def _fade(part: Tensor, span: Span) -> None:
+    """Multiply (C, h, w) by the span's weights along w, in place, where they are not 1."""
+    weights = torch.from_numpy(span.weights()).to(part.device)
+    for columns in (slice(0, span.rise), slice(len(weights) - span.fall, len(weights))):
+        part[:, :, columns] *= weights[columns]

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from segstudio.core.errors import WeightsError
 
-_PIECE = 1 << 23  # floats at a time
+_PIECE = 1 << 24  # floats at a time
+_CPU_PIECE = 1 << 19  # so that they stay in the cache
+_LEAST = 1e-30  # of a probability, for its logarithm
 
 
 class Reduced:
@@ -28,7 +30,8 @@ class Reduced:
         Raises WeightsError where they are no numbers.
         """
         count, height, width = probabilities.shape
-        rows = max(1, _PIECE // max(1, count * width))
+        piece = _CPU_PIECE if probabilities.device.type == "cpu" else _PIECE
+        rows = max(1, piece // max(1, count * width))
         columns = slice(left, left + width)
         for start in range(0, height, rows):
             part = probabilities[:, start : start + rows]
@@ -49,8 +52,8 @@ def entropy(probabilities: Tensor) -> Tensor:
     count = probabilities.shape[0]
     if count < 2:
         return torch.zeros_like(probabilities[0])
-    total: Tensor = torch.special.entr(probabilities).sum(dim=0)
-    return total / math.log(count)
+    total = (probabilities * probabilities.clamp(min=_LEAST).log_()).sum(dim=0)
+    return total / -math.log(count)
 
 
 def _bytes(values: Tensor) -> npt.NDArray[np.uint8]:

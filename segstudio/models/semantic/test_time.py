@@ -63,7 +63,7 @@ def window_probabilities(
     size = ys.stop - ys.start, xs.stop - xs.start
     total: Tensor | None = None
     for logits in _logits(model, pixels, windows, size, asking):
-        chances = torch.softmax(logits.div_(asking.temperature), dim=1)
+        chances = _softmax(logits, asking.temperature)
         total = chances if total is None else total.add_(chances)
     if total is None:
         raise BadInputError("A prediction needs at least one scale.")
@@ -77,7 +77,7 @@ def _logits(
     size: tuple[int, int],
     asking: Asking,
 ) -> Iterator[Tensor]:
-    """(n, C, h, w) float32 for each pass, for the caller to change."""
+    """(n, C, h, w) float32 for each pass."""
     categories = len(model.card.categories)
     for scale in asking.scales:
         shown = [window_pixels(pixels, *window, scale) for window in windows]
@@ -95,10 +95,19 @@ def _logits(
             yield _resized(logits, size)
 
 
+def _softmax(logits: Tensor, temperature: float) -> Tensor:
+    """softmax(logits / temperature) over dim 1; torch's own takes a CPU twice the time for it."""
+    chances = logits - logits.amax(dim=1, keepdim=True)
+    if temperature != 1.0:
+        chances.div_(temperature)
+    chances.exp_()
+    return chances.div_(chances.sum(dim=1, keepdim=True))
+
+
 def _resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """A copy of `size` (h, w)."""
+    """Of `size` (h, w), float32."""
     if tuple(logits.shape[-2:]) == size:
-        return logits.float().clone(memory_format=torch.contiguous_format)
+        return logits.float()
     shrinks = logits.shape[-2] > size[0] and logits.device.type != "mps"  # which lacks the kernel
     return functional.interpolate(
         logits.float(), size, mode="bilinear", align_corners=False, antialias=shrinks
