@@ -39,11 +39,13 @@ class View:
         return labels
 
     def instances(self, image: LabelledImage, things: Sequence[bool]) -> list[Instance]:
-        """The objects of categories that are things."""
+        """The objects of categories that are things; what is predicted as a crowd is no object."""
         return [
             Instance(self.known[item.category], item.mask, item.iscrowd, item.score)
             for item in image.objects
-            if self.known[item.category] >= 0 and things[self.known[item.category]]
+            if self.known[item.category] >= 0
+            and things[self.known[item.category]]
+            and (self.as_truth or not item.iscrowd)
         ]
 
     def segments(
