@@ -51,6 +51,7 @@ def wire_training(
     view.resume_wanted.connect(desk.resume)
     view.use_wanted.connect(desk.use)
     view.delete_wanted.connect(desk.delete)
+    view.picture_wanted.connect(lambda image: desks.quality.save_picture(image, "training.png"))
     view.image_wanted.connect(lambda example: desks.jump.jump_to(example.name))
     desk.shown_wanted.connect(lambda: window.tabs.setCurrentWidget(panel))
     desk.wanted.connect(lambda start: _ask(window, workspace, desks, start))

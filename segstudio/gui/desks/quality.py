@@ -152,9 +152,9 @@ class QualityDesk(QObject):
         """Ask where, and write a table there."""
         self._ask_and_write("confusion.csv", self.tr("Tables") + " (*.csv)", text.encode("utf-8"))
 
-    def save_picture(self, image: QImage) -> None:
-        """Ask where, and write a picture there."""
-        self._ask_and_write("confusion.png", self.tr("Pictures") + " (*.png)", png(image))
+    def save_picture(self, image: QImage, name: str = "confusion.png") -> None:
+        """Ask where, and write a picture there; `name` is what it is called at first."""
+        self._ask_and_write(name, self.tr("Pictures") + " (*.png)", png(image))
 
     def _ask_and_write(self, name: str, kinds: str, content: bytes) -> None:
         file, _ = QFileDialog.getSaveFileName(self._window, self.tr("Save as"), name, kinds)

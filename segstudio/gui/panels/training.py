@@ -9,6 +9,7 @@ from PySide6.QtCore import QItemSelection, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QDialog,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -26,6 +27,7 @@ from segstudio.gui.training_words import state_name
 
 FIRST_LIST = 100  # px of the list of runs, before anybody drags
 BEGUN = 3  # the column of the times
+LARGE = (1000, 720)  # px of the window of its own
 NARROW = 420  # px below which there is no room for it
 FILTERED = 12  # runs from which on one wants to look for one
 
@@ -45,6 +47,8 @@ class TrainingPanel(QWidget):
         super().__init__(parent)
         self.train = QPushButton(self.tr("Train…"))
         self.train.setToolTip(self.tr("Train a semantic model on this project's labels"))
+        self.larger = QPushButton(self.tr("Larger"))
+        self.larger.setToolTip(self.tr("Show the training in a window of its own"))
         self.empty = QLabel()
         self.empty.setWordWrap(True)
         self.empty.setProperty("role", "dim")
@@ -58,6 +62,7 @@ class TrainingPanel(QWidget):
         self._shown: tuple[RunShown, ...] = ()
         self._lay_out()
         self.train.clicked.connect(self.train_wanted)
+        self.larger.clicked.connect(self.show_larger)
         self.runs.view.selectionModel().selectionChanged.connect(self._choose)
         self.show_empty(self.tr("Open a folder of images, label ten of them, then train."))
         self.show_runs([], "")
@@ -66,6 +71,7 @@ class TrainingPanel(QWidget):
         top = QHBoxLayout()
         top.addWidget(self.train)
         top.addStretch(1)
+        top.addWidget(self.larger)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.addWidget(self.runs)
         self.split.addWidget(self.view)
@@ -93,6 +99,7 @@ class TrainingPanel(QWidget):
         self._shown = tuple(runs)
         self.empty.setVisible(not runs)
         self.split.setVisible(bool(runs))
+        self.larger.setVisible(bool(runs))
         several = len(runs) >= FILTERED
         self.runs.filter.setVisible(several)
         self.runs.shown.setVisible(several)
@@ -107,6 +114,23 @@ class TrainingPanel(QWidget):
             here = next((n for n, row in enumerate(rows) if _name(row) == chosen), -1)
             if here >= 0:
                 self.runs.view.selectRow(here)
+
+    def show_larger(self) -> None:
+        """The training that is looked at in a window of its own; here again when that closes."""
+        dialog = QDialog(self.window())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle(self.tr("Training"))
+        layout = QVBoxLayout(dialog)
+        layout.setContentsMargins(*[4 * SPACING] * 4)
+        layout.addWidget(self.view)
+        self.larger.setEnabled(False)
+        dialog.finished.connect(self._take_back)
+        dialog.resize(*LARGE)
+        dialog.show()
+
+    def _take_back(self, _: int = 0) -> None:
+        self.split.addWidget(self.view)
+        self.larger.setEnabled(True)
 
     def _choose(self, chosen: QItemSelection, _: QItemSelection) -> None:
         for index in chosen.indexes()[:1]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -15,7 +15,7 @@ from segstudio.gui.training_story import TrainingStory
 
 # Okabe & Ito's blue and orange, the darker pair on white; lines differ in their strokes, too.
 COLOURS = {"dark": ("#56b4e9", "#e69f00"), "light": ("#0072b2", "#d55e00")}
-HEIGHT = 330  # px of both charts
+HEIGHT = 330  # px of both charts, at least
 PALE = 90  # opacity of single steps behind their running mean, of 255
 FEW = 60  # validations up to which each one has a dot
 
@@ -28,8 +28,7 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName(self.tr("Loss and mIoU by epoch"))
-        self.setMinimumWidth(200)
-        self.setFixedHeight(HEIGHT)
+        self.setMinimumSize(QSize(200, HEIGHT))
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.loss, self.miou = self._chart(0), self._chart(1)
         self.miou.setXLink(self.loss)
@@ -44,8 +43,9 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         for curve in (self._steps, self._mean):
             curve.setDownsampling(auto=True, method="peak")
             curve.setClipToView(True)
-        for row, height in enumerate((HEIGHT / 2 - 16, HEIGHT / 2 + 16)):  # one has the axis
-            self.ci.layout.setRowFixedHeight(row, height)
+        for row in (0, 1):
+            self.ci.layout.setRowStretchFactor(row, 1)
+            self.ci.layout.setRowPreferredHeight(row, HEIGHT / 2)
         self.ci.setContentsMargins(0, 0, 4, 0)
         self.ci.layout.setVerticalSpacing(0)
         self._story = TrainingStory()
@@ -62,6 +62,9 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         chart.hideButtons()
         chart.getAxis("left").setWidth(52)
         return chart
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, HEIGHT)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """The wheel scrolls the panel; it does not zoom a chart."""

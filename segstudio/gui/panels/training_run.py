@@ -8,18 +8,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QImage, QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QProgressBar,
     QPushButton,
     QScrollArea,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from segstudio.gui.icons import icon
 from segstudio.gui.panels.training_bars import ShareBars
 from segstudio.gui.panels.training_worst import WorstImages
 from segstudio.gui.theme import SPACING, numeric_font
@@ -29,6 +34,7 @@ from segstudio.gui.training_words import headline, score_line, settings_rows, st
 from segstudio.models.training.settings import TrainingSettings
 
 FRAME_MS = 50  # news are drawn at most 20 times a second
+WIDE = 640  # px from which on there are two columns
 LIVE = frozenset({"starting", "running", "pausing", "paused", "stopping"})
 RESUMABLE = frozenset({"stopped", "interrupted", "failed"})
 
@@ -61,6 +67,7 @@ class TrainingRunView(QScrollArea):
     use_wanted = Signal(str)
     delete_wanted = Signal(str)
     image_wanted = Signal(object)  # Example
+    picture_wanted = Signal(QImage)
     charts_wanted = Signal()  # before the first ones can be drawn
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -78,6 +85,7 @@ class TrainingRunView(QScrollArea):
         self.stop = QPushButton(self.tr("Stop"))
         self.use = QPushButton(self.tr("Use this model"))
         self.delete = QPushButton(self.tr("Delete"))
+        self.more = QToolButton()
         self.curves: Any = None  # TrainingCurves, once pyqtgraph is there
         self.no_curves = QLabel(self.tr("The curves come with the first steps."))
         self.categories = ShareBars(
@@ -90,6 +98,7 @@ class TrainingRunView(QScrollArea):
         self._soon.setInterval(FRAME_MS)
         self._soon.timeout.connect(self._draw)
         self._drawn_validations = -1
+        self._fill_menu()
         self._lay_out()
         self._connect()
 
@@ -126,9 +135,10 @@ class TrainingRunView(QScrollArea):
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("How far the training is"))
-        self._column = QVBoxLayout()
-        self._column.setContentsMargins(0, 0, SPACING, 0)
-        self._column.setSpacing(2 * SPACING)
+        self._column, self._second = QVBoxLayout(), QVBoxLayout()
+        for column in (self._column, self._second):
+            column.setContentsMargins(0, 0, 0, 0)
+            column.setSpacing(2 * SPACING)
         for widget in (self.title, self.how_far, self.bar, self.score, self.why, self.notes):
             self._column.addWidget(widget)
         self._column.addLayout(self._buttons())
@@ -140,26 +150,75 @@ class TrainingRunView(QScrollArea):
         self.settings.setContentsMargins(0, 0, 0, 0)
         self.settings.setVerticalSpacing(SPACING)
         self._section(self.tr("Settings"), told)
-        self._column.addStretch(1)
+        for column in (self._column, self._second):
+            column.addStretch(0)
         inner = QWidget()
-        inner.setLayout(self._column)
+        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, inner)
+        self._columns.setContentsMargins(0, 0, SPACING, 0)
+        self._columns.setSpacing(2 * SPACING)
+        self._columns.addLayout(self._column, 3)
+        self._columns.addLayout(self._second, 2)
         self.setWidget(inner)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Two columns where there is room for them."""
+        wide = event.size().width() >= WIDE
+        directions = QBoxLayout.Direction
+        self._columns.setDirection(directions.LeftToRight if wide else directions.TopToBottom)
+        self._columns.setSpacing((6 if wide else 2) * SPACING)
+        self._fit_curves(wide)
+        super().resizeEvent(event)
+
+    def _fit_curves(self, wide: bool) -> None:
+        """In sight as a whole: the other column may be longer than the window is high."""
+        if self.curves is not None:
+            least = self.curves.minimumHeight()
+            room = self.viewport().height() - self.curves.y() - SPACING
+            self.curves.setMaximumHeight(max(least, room) if wide else least)
 
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(SPACING)
         for button in (self.pause, self.resume, self.stop, self.use, self.delete):
+            button.setAutoDefault(False)  # in a window of its own, Enter presses none of them
             row.addWidget(button)
         row.addStretch(1)
+        row.addWidget(self.more)
         return row
+
+    def _fill_menu(self) -> None:
+        menu = QMenu(self.more)
+        for text, call in (
+            (self.tr("Save the curves as a picture…"), self._save_curves),
+            (self.tr("Copy the numbers of the curves"), self._copy_numbers),
+            (self.tr("Copy the settings"), self._copy_settings),
+        ):
+            menu.addAction(text, call)
+        self.more.setMenu(menu)
+        self.more.setIcon(icon("more"))
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.more.setToolTip(self.tr("Save or copy what is shown"))
+        self.more.setAccessibleName(self.tr("Save or copy what is shown"))
+
+    def _save_curves(self) -> None:
+        if self.curves is not None:
+            self.picture_wanted.emit(self.curves.grab().toImage())
+
+    def _copy_numbers(self) -> None:
+        rows = ["\t".join(map(str, row)) for row in self.story.rows()]
+        QGuiApplication.clipboard().setText("\n".join(["what\tepoch\tvalue", *rows]))
+
+    def _copy_settings(self) -> None:
+        told = self.run.settings if self.run is not None else None
+        rows = settings_rows(told) if told is not None else []
+        QGuiApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
 
     def _section(self, title: str, widget: QWidget) -> None:
         label = QLabel(title)
         label.setProperty("role", "dim")
         label.setBuddy(widget)
-        self._column.addSpacing(SPACING)
-        self._column.addWidget(label)
-        self._column.addWidget(widget)
+        self._second.addWidget(label)
+        self._second.addWidget(widget)
 
     # -- told from outside ----------------------------------------------------------------------
 
@@ -190,7 +249,8 @@ class TrainingRunView(QScrollArea):
         if self.curves is None:
             module = importlib.import_module("segstudio.gui.panels.training_curves")
             self.curves = module.TrainingCurves()
-            self._column.insertWidget(self._column.indexOf(self.no_curves), self.curves)
+            self._column.insertWidget(self._column.indexOf(self.no_curves), self.curves, 1)
+            self._fit_curves(self.width() >= WIDE)
             self._draw()
 
     # -- drawing --------------------------------------------------------------------------------
