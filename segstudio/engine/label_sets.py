@@ -26,6 +26,8 @@ from segstudio.engine.label_set import (
     SetImage,
     SetObject,
 )
+from segstudio.engine.prediction_cache import PredictionCache
+from segstudio.engine.prediction_sets import prediction_sets
 from segstudio.engine.still_view import at_one_moment
 from segstudio.store.reading import ProjectReading
 
@@ -210,11 +212,12 @@ def annotation_set(store: ProjectReading, filters: AnnotationFilter) -> Annotati
     return AnnotationSet(store, filters, filters.key or "All annotations")
 
 
-def label_sets(store: ProjectReading) -> list[LabelSet]:
+def label_sets(store: ProjectReading, predictions: PredictionCache | None = None) -> list[LabelSet]:
     """The sets of a project that may be chosen, those with more annotations first in each kind.
 
     All annotations; then by stage, model and tool where there is more than one of each or some
-    annotations have none; by run and by user where there is more than one. Looks at every edit:
+    annotations have none; by run and by user where there is more than one; and with a cache of
+    `predictions` the models whose predictions are there. Looks at every edit and every prediction:
     off the GUI thread.
     """
     kinds = store.annotation_kinds()
@@ -234,7 +237,8 @@ def label_sets(store: ProjectReading) -> list[LabelSet]:
             if value:
                 filters = AnnotationFilter(**{name: value})
                 sets.append(AnnotationSet(store, filters, f"{name.capitalize()} {value}", count))
-    return sets + _by_run(store) + _by_user(store)
+    cached = [] if predictions is None else prediction_sets(store, predictions)
+    return [*sets, *_by_run(store), *_by_user(store), *cached]
 
 
 def _by_run(store: ProjectReading) -> list[LabelSet]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segstudio.core.prediction import SemanticPrediction
@@ -11,7 +11,19 @@ from segstudio.engine.cache_folder import CacheFolder, check_keys
 from segstudio.engine.prediction_file import DamagedFile, from_bytes, to_bytes
 
 _SUFFIX = ".seg"
+_IMAGE_KEY = re.compile(r"[0-9a-f]{8,128}")
 _SETTINGS_KEY = re.compile(r"[0-9a-f]{1,64}")
+
+
+@dataclass(frozen=True)
+class CachedPredictions:
+    """Predictions of one model with one set of settings: how many there are, and the key of an
+    image that has one. They may be of any project's images."""
+
+    model_key: str
+    settings_key: str
+    count: int
+    image_key: str
 
 
 class PredictionCache:
@@ -44,6 +56,17 @@ class PredictionCache:
             self._disk.drop(path)
             return None
         return found
+
+    def kinds(self) -> list[CachedPredictions]:
+        """What is there by model and settings, by their keys; lists every file."""
+        found: dict[tuple[str, str], tuple[int, str]] = {}
+        files = self._disk.folder.glob(f"*/??/*{_SUFFIX}") if self._disk is not None else ()
+        for path in files:
+            image_key, _, settings_key = path.stem.rpartition("-")
+            if _IMAGE_KEY.fullmatch(image_key) and _SETTINGS_KEY.fullmatch(settings_key):
+                kind = path.parents[1].name, settings_key
+                found[kind] = found.get(kind, (0, ""))[0] + 1, image_key
+        return [CachedPredictions(*kind, *found[kind]) for kind in sorted(found)]
 
     def has(self, image_key: str, model_key: str, settings_key: str) -> bool:
         """Whether there is a file; a look that reads none."""
