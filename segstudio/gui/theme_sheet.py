@@ -46,6 +46,7 @@ QPushButton { background: $panel; color: $text; border: 1px solid $line;
     border-radius: ${radius}px; padding: ${step}px ${step3}px; min-height: ${step4}px; }
 QPushButton:hover { background: $hover; }
 QPushButton:pressed { background: $selected; }
+QPushButton:checked { background: $selected; border-color: $accent; }
 QPushButton:focus { border-color: $accent; }
 QPushButton:disabled { color: $disabled; }
 QPushButton:default { background: $accent; color: $on_accent; border-color: $accent; }

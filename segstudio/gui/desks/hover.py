@@ -78,11 +78,17 @@ class HoverDesk(QObject):
             and not self._button_down
             and not self._canvas.hand_mode
             and self._canvas.masks.visible
+            and not self._covered
         )
+
+    @property
+    def _covered(self) -> bool:
+        """Whether a semantic prediction lies over the photo: two colours are not told apart."""
+        return self._canvas.pictures.label_map.picture is not None
 
     def _pointed(self, where: tuple[float, float] | None) -> None:
         self._at = where
-        if where is None or self._canvas.overlay.rubber_band is not None:
+        if where is None or self._canvas.overlay.rubber_band is not None or self._covered:
             self._stop()
         elif self._wanted:
             self._rest.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -34,7 +34,7 @@ from segstudio.gui.semantic_words import (
 from segstudio.gui.theme import SPACING
 from segstudio.models.licences import licence_text
 
-LIST_HEIGHT = 150
+LIST_HEIGHT, MARK = 150, 14
 
 
 class CardDialog(QDialog):
@@ -92,6 +92,7 @@ class CardDialog(QDialog):
         categories = QListWidget()
         categories.setAccessibleName(self.tr("Categories"))
         categories.setMinimumHeight(LIST_HEIGHT)
+        categories.setIconSize(QSize(MARK, MARK))
         for category in card.categories:
             text = self.tr("{} (background)") if category.background else "{}"
             categories.addItem(QListWidgetItem(swatch(category.colour), text.format(category.name)))

@@ -38,7 +38,7 @@ class TurnDialog(QDialog):
         super().__init__(parent)
         self._question = question
         self.setWindowTitle(self.tr("Turn into annotations"))
-        self.resize(600, 640)
+        self.resize(620, 720)
         self.scope = self._make_scope()
         self.targets = CategoryTargets()
         self.least = whole_field(0, LARGEST_AREA, "px")
@@ -46,9 +46,9 @@ class TurnDialog(QDialog):
         self.unlabelled = check_field(self.tr("Only where nothing is labelled yet"))
         self.former = choice_field(
             [
-                (Former.KEEP, self.tr("Stay"), ""),
-                (Former.SAME_MODEL, self.tr("Of this model go"), ""),
-                (Former.ANY_MODEL, self.tr("Of any model go"), ""),
+                (Former.KEEP, self.tr("All stay"), ""),
+                (Former.SAME_MODEL, self.tr("This model's go"), ""),
+                (Former.ANY_MODEL, self.tr("Every model's go"), ""),
             ]
         )
         self.sharpen = check_field(self.tr("Crisp edges by {}").format(question.prompt_model))
@@ -92,10 +92,12 @@ class TurnDialog(QDialog):
         add_row(
             form, self.tr("Images"), self.scope, images if len(self._question.images) > 1 else ""
         )
-        add_row(form, self.tr("Least area"), self.least, self.tr("Smaller parts are left out."))
+        self.least.widget.setToolTip(self.tr("Smaller parts are left out."))
+        self.holes.widget.setToolTip(self.tr("Smaller holes are filled."))
+        add_row(form, self.tr("Least area"), self.least, "")
         add_row(form, self.tr("Fill holes below"), self.holes, "")
-        add_row(form, "", self.unlabelled, self.tr("Pixels of annotations stay theirs."))
-        former = self.tr("Those that nobody has changed, reviewed or locked.")
+        add_row(form, "", self.unlabelled, "")
+        former = self.tr("Of those that nobody has changed, reviewed or locked.")
         add_row(form, self.tr("Former predictions"), self.former, former)
         if self._question.prompt_model:
             sharpen = self.tr(

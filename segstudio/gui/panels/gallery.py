@@ -135,8 +135,8 @@ class GalleryPanel(QWidget):
         self._following = True
         try:
             index = self.model.index(row) if row >= 0 else QModelIndex()
-            # Others stay selected with it, if that is how it was opened.
-            if not self.view.selectionModel().isSelected(index):
+            # Where the list itself made it the current one, it knows what else stays selected.
+            if index != self.view.currentIndex():
                 self.view.setCurrentIndex(index)
             if index.isValid():
                 self.view.scrollTo(index, QAbstractItemView.ScrollHint.EnsureVisible)

@@ -38,6 +38,7 @@ MARK = 14  # side of the eyes, in logical pixels
 ROW_HEIGHT = 6 * SPACING
 NARROW = 300  # px below which there is no room for the pixels; the line below the legend has them
 LEAST_ROWS, MOST_ROWS = 3, 9  # that are in sight at once
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -248,12 +249,12 @@ class Legend(QTableView):
         return pressed and index.isValid()
 
     def event(self, event: QEvent) -> bool:
-        """Space and Esc mean something else in the window, but not while the legend has the keys.
+        """Enter and Esc mean something else in the window, but not while the legend has the keys.
 
-        Space opens and shuts the eyes of what is selected, Esc selects nothing.
+        Enter opens and shuts the eyes of what is selected, Esc selects nothing.
         """
         if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            wanted = event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Escape)
+            wanted = event.key() in (*_ENTER, Qt.Key.Key_Escape)
             if wanted and self.names():
                 event.accept()
                 return True
@@ -261,7 +262,7 @@ class Legend(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         names = self.names()
-        if event.key() == Qt.Key.Key_Space and names:
+        if event.key() in _ENTER and names:
             for name in names:
                 self.legend.eye_pressed.emit(name)
         elif event.key() == Qt.Key.Key_Escape and names:
