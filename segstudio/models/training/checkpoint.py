@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -122,19 +123,29 @@ def _become(folder: Path, name: str, other: str) -> None:
 
 @contextlib.contextmanager
 def _told(folder: Path) -> Iterator[None]:
-    """Say what a disk's errors mean; the writer of tensors has them as texts only."""
     try:
         yield
     except (OSError, SafetensorError) as error:
-        code = getattr(error, "errno", None)
-        full = code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(
-            word in str(error) for word in ("StorageFull", "FileTooLarge", "QuotaExceeded")
-        )
-        what = "the disk is full" if full else str(getattr(error, "strerror", None) or error)
-        raise StorageError(
-            f"The training cannot be saved in “{folder}” ({what}); make room and resume: what was "
-            "saved last is whole."
-        ) from error
+        raise unwritten(folder, error) from error
+
+
+def unwritten(place: Path, error: Exception) -> StorageError:
+    """What a disk's error means, and that what was saved before is still there."""
+    code = _code(error)
+    full = code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    what = "the disk is full" if full else os.strerror(code) if code else str(error)
+    return StorageError(
+        f"The training cannot be saved in “{place}” ({what}); make room and resume: what was saved "
+        "last is whole."
+    )
+
+
+def _code(error: Exception) -> int:
+    """The system's number for an error; the writer of tensors has it in its text alone."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found.group(1)) if found else 0
 
 
 def _flush_names(folder: Path) -> None:

@@ -12,9 +12,9 @@ import msgspec
 import torch
 from safetensors import SafetensorError
 
-from segstudio.core.errors import StorageError
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import SemanticCard
+from segstudio.models.training import checkpoint
 from segstudio.models.training.events import Example, Validated
 from segstudio.models.training.folder import BEST, WORST
 from segstudio.models.training.label_maps import write_labels
@@ -98,7 +98,7 @@ class Validating:
                 if old.name not in (name, f"{progress.best_step:07}"):
                     shutil.rmtree(old, ignore_errors=True)
         except OSError as error:
-            raise _unwritten(root, error) from error
+            raise checkpoint.unwritten(root, error) from error
         return tuple(told)
 
     def _keep(self, scores: Scores, told: Validated) -> None:
@@ -107,7 +107,7 @@ class Validating:
             place.mkdir(exist_ok=True)
             library.write(self._prepared.learner.net_state(), self._card(scores, told), place)
         except (OSError, SafetensorError) as error:
-            raise _unwritten(place, error) from error
+            raise checkpoint.unwritten(place, error) from error
 
     def _card(self, scores: Scores, told: Validated) -> SemanticCard:
         prepared = self._prepared
@@ -127,11 +127,3 @@ class Validating:
             scores={"miou": told.miou, "pixel_accuracy": told.pixel_accuracy},
             created_at=time.time(),
         )
-
-
-def _unwritten(place: Path, error: Exception) -> StorageError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return StorageError(
-        f"“{place}” cannot be written ({reason}); make room and resume: what was saved last is "
-        "whole."
-    )
