@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont, QWheelEvent
@@ -17,7 +18,10 @@ from segstudio.gui.training_story import TrainingStory
 COLOURS = {"dark": ("#56b4e9", "#e69f00"), "light": ("#0072b2", "#d55e00")}
 HEIGHT = 330  # px of both charts, at least
 PALE = 90  # opacity of single steps behind their running mean, of 255
+MOST_POINTS = 300  # of a curve: about one a pixel
 FEW = 60  # validations up to which each one has a dot
+
+Floats = npt.NDArray[np.float64]
 
 pg.setConfigOptions(antialias=True, exitCleanup=False)
 
@@ -40,9 +44,7 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._val = self.loss.plot(name=self.tr("validation"))
         self._scores = self.miou.plot()
         self._best = self.miou.plot()
-        for curve in (self._steps, self._mean):
-            curve.setDownsampling(auto=True, method="peak")
-            curve.setClipToView(True)
+        self._steps.opts["antialias"] = False  # thin and pale; it is most of the painting
         for row in (0, 1):
             self.ci.layout.setRowStretchFactor(row, 1)
             self.ci.layout.setRowPreferredHeight(row, HEIGHT / 2)
@@ -123,8 +125,10 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._story = story
         epochs, losses = np.array(story.loss_epochs), np.array(story.losses)
         sound = np.isfinite(losses)
-        self._steps.setData(epochs[sound], losses[sound])
-        self._mean.setData(epochs[sound], np.array(story.means)[sound])
+        self._steps.setData(*peaks(epochs[sound], losses[sound]))
+        step = max(1, int(sound.sum()) // MOST_POINTS)
+        means = np.array(story.means)[sound]
+        self._mean.setData(epochs[sound][::-step][::-1], means[::-step][::-1])
         if fresh:
             self._show_scores(story)
         total = float(story.started.epochs) if story.started else 1.0
@@ -154,3 +158,14 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             best = self.tr("Best mIoU {:.1f} % at epoch {}.")
             said.append(best.format(100 * story.best.miou, story.best.epoch))
         return " ".join(said)
+
+
+def peaks(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """At most about `MOST_POINTS` points that look the same: the ends of each stretch of many."""
+    size = 2 * len(y) // MOST_POINTS
+    if size < 3:
+        return x, y
+    whole = len(y) - len(y) % size
+    parts, at = y[:whole].reshape(-1, size), x[:whole:size]
+    ends = np.stack([parts.min(axis=1), parts.max(axis=1)], axis=1).ravel()
+    return np.append(np.repeat(at, 2), x[whole:]), np.append(ends, y[whole:])

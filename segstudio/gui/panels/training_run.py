@@ -33,7 +33,7 @@ from segstudio.gui.training_story import TrainingStory
 from segstudio.gui.training_words import headline, score_line, settings_rows, state_name
 from segstudio.models.training.settings import TrainingSettings
 
-FRAME_MS = 50  # news are drawn at most 20 times a second
+FRAME_MS = 100  # news are drawn at most 10 times a second
 WIDE = 640  # px from which on there are two columns
 LIVE = frozenset({"starting", "running", "pausing", "paused", "stopping"})
 RESUMABLE = frozenset({"stopped", "interrupted", "failed"})
@@ -59,7 +59,7 @@ class RunShown:
 
 
 class TrainingRunView(QScrollArea):
-    """Shows one training; a live one is drawn again as news come, at most 20 times a second."""
+    """Shows one training; a live one is drawn again as news come, at most 10 times a second."""
 
     pause_wanted = Signal()
     stop_wanted = Signal()
