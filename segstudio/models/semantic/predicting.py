@@ -195,6 +195,5 @@ def _multiple(model: SemanticModel) -> int:
 
 def _short_of_memory(error: Exception) -> bool:
     """Whether it, or what it was raised from, says that the device's memory ran out."""
-    return isinstance(error, torch.OutOfMemoryError) or isinstance(
-        error.__cause__, torch.OutOfMemoryError
-    )
+    told = error.__cause__ or error
+    return isinstance(told, torch.OutOfMemoryError) or "out of memory" in str(told)

@@ -314,14 +314,14 @@ class Card(NetworkModel):
         return super().logits(images)
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_where_memory_is_short_fewer_windows_go_at_once(monkeypatch, wrapped: bool) -> None:
+@pytest.mark.parametrize("wrapped", [None, torch.OutOfMemoryError, RuntimeError])
+def test_where_memory_is_short_fewer_windows_go_at_once(monkeypatch, wrapped) -> None:
     monkeypatch.setattr(torch.Tensor, "to", _stay(torch.Tensor.to))
     net, image = Strided(5).eval(), photo(330, 300)
     plain = asked(NetworkModel(net, 5, side=64), image)
     model = Card(net, 5, side=64, memory=3 * 64 * 64)
     if wrapped:
-        _raise_device_errors(model)
+        _raise_device_errors(model, wrapped)
     seen: list[Progress] = []
     found = asked(model, image, report=seen.append)
     sizes = [shape[0] for shape in model.shapes]
@@ -344,15 +344,16 @@ def _stay(to):
     return moved
 
 
-def _raise_device_errors(model: NetworkModel) -> None:
-    """As models do, who turn torch's errors into sentences themselves."""
+def _raise_device_errors(model: NetworkModel, kind: type[Exception]) -> None:
+    """As models do, who turn torch's errors into sentences; on MPS it has none of its own."""
     inner = model.logits
 
     def logits(images: Tensor) -> Tensor:
         try:
             return inner(images)
-        except torch.OutOfMemoryError as error:
-            raise DeviceError("The graphics card ran out of memory; take a smaller one.") from error
+        except torch.OutOfMemoryError:
+            cause = kind("MPS backend out of memory")
+        raise DeviceError("The graphics card ran out of memory; take another.") from cause
 
     model.logits = logits  # type: ignore[method-assign]
 
