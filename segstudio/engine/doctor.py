@@ -52,7 +52,6 @@ PACKAGES = (
     "segment-anything",
     "segmentation-models-pytorch",
     "timm",
-    "transformers",
     "safetensors",
     "lightning-fabric",
     "pyqtgraph",

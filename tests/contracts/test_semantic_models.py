@@ -6,6 +6,7 @@ the networks are forced through it by their running statistics, see `SingleValue
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from functools import cache
 from typing import cast
@@ -44,6 +45,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No library may download anything by itself."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("something asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
 
 
 @cache
