@@ -116,16 +116,16 @@ def label_space(predicted: OpenLabelSet, truth: OpenLabelSet, *, background: boo
             "One of the two has no table that names its categories (categories.csv, classes.txt); "
             "put one beside its label maps, or name one."
         )
-    named = {_plain(row.name): row for row in predicted.categories if not row.nothing}
+    named = {plain_name(row.name): row for row in predicted.categories if not row.nothing}
     kept = [
         row
         for row in truth.categories
-        if not row.nothing or (row.nothing == "unlabelled" and _plain(row.name) in named)
+        if not row.nothing or (row.nothing == "unlabelled" and plain_name(row.name) in named)
     ]
     places: dict[str, int] = {}
     for row in kept:
-        places.setdefault(_plain(row.name), len(places))
-    unique = {_plain(row.name): row for row in reversed(kept)}
+        places.setdefault(plain_name(row.name), len(places))
+    unique = {plain_name(row.name): row for row in reversed(kept)}
     categories = [SetCategory(r.name, r.colour, r.isthing) for r in map(unique.get, places) if r]
     if background and BACKGROUND not in places:
         places[BACKGROUND] = len(categories)
@@ -153,7 +153,7 @@ def _view(
 ) -> View:
     known = []
     for row in rows:
-        place = places.get(_plain(row.name), -1)
+        place = places.get(plain_name(row.name), -1)
         known.append(rest if place < 0 and row.nothing == "unlabelled" else place)
     values = np.full(256, IGNORE, dtype=np.uint8)
     values[: len(known)] = [IGNORE if place < 0 else place for place in known]
@@ -161,7 +161,8 @@ def _view(
     return View(values, tuple(known), as_truth)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A category's name as names are compared: without case and spare spaces."""
     return " ".join(name.split()).casefold()
 
 

@@ -14,6 +14,7 @@ from segstudio.core.image import ImageState
 from segstudio.core.prediction import ModelCategory
 from segstudio.core.progress import CancelToken
 from segstudio.engine.label_set import LabelledImage, OpenLabelSet, SetCategory, SetImage
+from segstudio.engine.label_space import plain_name
 from segstudio.engine.prediction_cache import CachedPredictions, PredictionCache
 from segstudio.engine.still_view import at_one_moment
 from segstudio.imaging.photo import open_image
@@ -93,8 +94,10 @@ class _OpenPredictions:
 
 def prediction_sets(store: ProjectReading, cache: PredictionCache) -> list[PredictionSet]:
     """A set for each model and way of asking that has predictions in the cache, of whatever
-    images; with the settings' key in the title where a model was asked in several ways."""
-    kinds = cache.kinds()
+    images, and knows a category of the project by name; with the settings' key in the title where
+    a model was asked in several ways."""
+    names = {plain_name(row.name) for row in store.categories()}
+    kinds = [kind for kind in cache.kinds() if names & _names(cache, kind)]
     ways = Counter(kind.model_key for kind in kinds)
     return [
         PredictionSet(
@@ -112,3 +115,9 @@ def _category(row: ModelCategory) -> SetCategory:
     return SetCategory(
         row.name, row.colour, row.isthing, nothing="unlabelled" if row.background else ""
     )
+
+
+def _names(cache: PredictionCache, kind: CachedPredictions) -> set[str]:
+    """What the model calls its categories, by one of its predictions."""
+    one = cache.get(kind.image_key, kind.model_key, kind.settings_key)
+    return {plain_name(row.name) for row in one.categories} if one is not None else set()

@@ -130,12 +130,9 @@ class Studio(QObject):
         prompt = PromptDesk(self.workspace, self.prompts, self.canvas, tools)
         project = ProjectDesk(self.workspace, self.window)
         models = SemanticModelDesk(self.workspace, self._load_semantic)
-        semantic = SemanticDesk(
-            self.workspace,
-            models,
-            SemanticViewDesk(self.workspace, self.canvas),
-            self._predictions(settings),
-        )
+        cached = self._predictions(settings)
+        shown = SemanticViewDesk(self.workspace, self.canvas)
+        semantic = SemanticDesk(self.workspace, models, shown, cached)
         jump = JumpDesk(self.workspace, project)
         superpixels = SuperpixelDesk(self.workspace, prompt, self.canvas, self.superpixels)
         return DeskSet(
@@ -170,7 +167,7 @@ class Studio(QObject):
             semantic_view=semantic.view,
             semantic_turning=SemanticTurnDesk(self.workspace, semantic, self.prompts, self.cache),
             training=TrainingDesk(self.workspace),
-            quality=QualityDesk(self.workspace, jump, self.canvas, self.window),
+            quality=QualityDesk(self.workspace, jump, self.canvas, self.window, cached),
             window=WindowDesk(self.workspace, self.window),
         )
 

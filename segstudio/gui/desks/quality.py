@@ -17,6 +17,7 @@ from segstudio.engine.jobs import Lane
 from segstudio.engine.label_map_folder import LabelMapFolder
 from segstudio.engine.label_set import LabelSet
 from segstudio.engine.label_sets import label_sets
+from segstudio.engine.prediction_cache import PredictionCache
 from segstudio.engine.whole_files import disk_error, put
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desks.jump import JumpDesk
@@ -37,9 +38,15 @@ class QualityDesk(QObject):
     compared = Signal(object)  # Evaluation
 
     def __init__(
-        self, workspace: Workspace, jump: JumpDesk, canvas: Canvas, window: QWidget
+        self,
+        workspace: Workspace,
+        jump: JumpDesk,
+        canvas: Canvas,
+        window: QWidget,
+        predictions: PredictionCache,
     ) -> None:
         super().__init__(window)
+        self._predictions = predictions
         self._workspace, self._jump, self._canvas = workspace, jump, canvas
         self._window = window
         self._folders: list[LabelMapFolder] = []
@@ -77,7 +84,7 @@ class QualityDesk(QObject):
         self._workspace.runner.submit(
             Lane.IO,
             self.tr("looking for label sets"),
-            lambda _c, _p: label_sets(store),
+            lambda _c, _p: label_sets(store, self._predictions),
             on_done=done,
             on_error=self._workspace.tell_error,
             key="label-sets",

@@ -93,3 +93,10 @@ def test_a_prediction_of_other_categories_is_left_out(project, cache):
     result = evaluate(found, annotation_set(project.store, AnnotationFilter()))
     assert len(result.images) == 1
     assert "other categories" in result.left_out[0].reason
+
+
+def test_models_that_know_nothing_of_the_project_are_not_offered(project, cache):
+    labels = np.zeros(SIZE, np.uint8)
+    other = (ModelCategory("lung", "#112233"), ModelCategory("liver", "#332211"))
+    predict(project, cache, 0, labels, model="organs-1", table=other)
+    assert not [row for row in label_sets(project.store, cache) if row.kind == "prediction"]
