@@ -30,6 +30,7 @@ __all__ = [
     "architecture",
     "build",
     "encoder",
+    "licence_after",
     "network_spec",
     "semantic_card",
     "semantic_cards",
@@ -76,6 +77,21 @@ def semantic_card(key: str) -> SemanticCard:
         raise BadInputError(
             f"There is no semantic model {key!r}; there are {_listed((*_PUBLISHED, *trained))}."
         ) from None
+
+
+def licence_after(start: str) -> tuple[str, bool]:
+    """Licence of a model that was trained on from that of the key `start`, and whether it limits.
+
+    A non-commercial licence passes on to what is derived from it. "" is a start from nothing or
+    from an encoder's weights.
+    """
+    if not start:
+        return "yours", False
+    try:
+        card = semantic_card(start)
+    except BadInputError:
+        return f"yours, and that of the deleted model {start}", False
+    return (card.licence, True) if card.noncommercial else ("yours", False)
 
 
 def network_spec(

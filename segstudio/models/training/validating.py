@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import SemanticCard
+from segstudio.models.semantic.registry import licence_after
 from segstudio.models.training import checkpoint
 from segstudio.models.training.events import Example, Validated
 from segstudio.models.training.folder import BEST, WORST
@@ -113,13 +114,15 @@ class Validating:
         prepared = self._prepared
         data = prepared.survey.data
         row = prepared.architecture
+        licence, noncommercial = licence_after(prepared.settings.start)
         return SemanticCard(
             key=f"trained_{int(time.time())}",
             title=row.title,
             description=f"{row.title}, trained here.",
             spec=prepared.spec,
             categories=data.categories,
-            licence="yours",
+            licence=licence,
+            noncommercial=noncommercial,
             normalisation=prepared.progress.normalisation,
             side=prepared.settings.side,
             temperature=scores.temperature(),

@@ -11,13 +11,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from zoo import card_of
 
 from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.models import licences, pins, weights
 from segstudio.models.card import Weighed, WeightsFile
-from segstudio.models.semantic.card import Encoder
-from segstudio.models.semantic.registry import PUBLISHED, semantic_card
+from segstudio.models.semantic import library
+from segstudio.models.semantic.card import Encoder, NetworkSpec
+from segstudio.models.semantic.registry import PUBLISHED, licence_after, semantic_card
 
 CONTENT = b"weights " * 5000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -198,3 +200,15 @@ def test_weights_that_are_there_need_no_accepting(site: Site, tmp_path: Path) ->
     file = tmp_path / "own.bin"
     file.write_bytes(CONTENT)
     assert weights.find(card, file) == file and not licences.is_accepted(card)
+
+
+def test_what_is_trained_on_from_noncommercial_weights_stays_so() -> None:
+    assert licence_after("") == ("yours", False)
+    assert licence_after("deeplabv3_resnet50_voc") == ("yours", False)
+    limited = (licences.NVIDIA_SEGFORMER, True)
+    assert licence_after("segformer_b0_ade20k") == limited
+    derived = card_of(NetworkSpec("segformer_b0", "", 2), "mine")
+    library.save({}, replace(derived, licence=limited[0], noncommercial=True))
+    assert licence_after("mine") == limited
+    library.delete("mine")
+    assert "deleted model mine" in licence_after("mine")[0]
