@@ -37,6 +37,7 @@ from segstudio.models.training.folder import BEST, CHECKPOINT, EVENTS, SETTINGS
 from segstudio.models.training.settings import TrainingSettings
 
 RUN, LOG = "run.json", "log.txt"
+_ORPHAN_SECONDS = 30.0  # a step, a checkpoint, and to spare
 _LOCK, _PROCESS = "lock", "process.json"
 _GOOD_ENDS = frozenset({"done", "early", "time"})
 
@@ -180,7 +181,10 @@ class RunFolder:
     # -- who trains in it -----------------------------------------------------------------------
 
     def hold(self) -> FileLock:
-        """The right to train here, to be released. Raises StorageError where another has it."""
+        """The right to train here, to be released. Raises StorageError where another has it.
+
+        A process whose program died is about to save and stop: it is waited for.
+        """
         lock = FileLock(self.path / _LOCK, thread_local=False)
         try:
             lock.acquire(timeout=0)
@@ -190,7 +194,7 @@ class RunFolder:
             raise StorageError(
                 f"{self.path} cannot be written ({error.strerror or error}); check its disk."
             ) from error
-        if self.alive():  # its parent died, and it is about to save and stop
+        if not self.wait_dead(_ORPHAN_SECONDS):
             lock.release()
             raise self._busy()
         return lock

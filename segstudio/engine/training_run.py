@@ -189,11 +189,15 @@ class TrainingRuns:
         return self.launch(now, on_event, on_end)
 
     def unfinished(self, settings: TrainingSettings, choices: SetChoices) -> TrainingRun | None:
-        """The newest run that was to do just this on the labels as they are now, and is not done.
+        """The newest run that is to do just this on the labels as they are now, and is not done.
 
         Raises BadInputError, StorageError as the survey does.
         """
-        open_runs = [run for run in self.history() if run.resumable and run.settings == settings]
+        open_runs = [
+            run
+            for run in self.history()
+            if run.settings == settings and (run.resumable or run.state is RunState.RUNNING)
+        ]
         if not open_runs:
             return None
         wanted = survey(self._store, choices).fingerprint

@@ -322,18 +322,19 @@ def test_when_the_program_is_killed_the_training_saves_itself_and_is_found_again
     parent.kill()
     parent.wait()
     parent.stdout.close()
+    mischief("")
     with ProjectStore.open(store.path) as opened:
         runs = TrainingRuns(opened, command=COMMAND)
         run = the_run(runs)
-        assert run.folder.wait_dead(WAIT)
-        run = the_run(runs)
-        assert run.state is RunState.STOPPED
-        assert run.facts.step == 2
-        mischief("")
-        again = runs.resume(run)
+        assert run.state in {RunState.RUNNING, RunState.STOPPED}
+        found = runs.unfinished(SHORT, EMPTY)
+        assert found is not None
+        assert found.name == run.name
+        again = runs.resume(found)  # waits until that process has saved
         assert again.wait(WAIT)
-        assert again.ended is not None
-        assert again.ended.reason == "done"
+        assert Ended("stopped", 2) in again.events
+        assert [event.step for event in again.events if isinstance(event, Started)] == [0, 2]
+        assert the_run(runs).state is RunState.DONE
 
 
 def test_a_machine_that_lost_its_power_is_told_as_interrupted(
