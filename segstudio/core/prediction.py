@@ -11,6 +11,8 @@ import numpy.typing as npt
 IGNORE = 255  # in a label map: no category, neither in training nor in a score
 MOST_CATEGORIES = 255  # of one model: 0 to 254
 
+_BAND = 1 << 22  # pixels at once
+
 LabelMap = npt.NDArray[np.uint8]
 
 
@@ -58,4 +60,9 @@ class SemanticPrediction:
         least = np.zeros(256, dtype=np.uint8)
         for index, category in enumerate(self.categories):
             least[index] = round(255 * min(1.0, max(0.0, thresholds.get(category.name, 0.0))))
-        return np.where(self.confidence >= least[self.labels], self.labels, np.uint8(IGNORE))
+        kept = self.labels.copy()
+        rows = max(1, _BAND // max(1, self.size[1]))
+        for top in range(0, self.size[0], rows):  # indices take 8 bytes a pixel
+            band = slice(top, top + rows)
+            kept[band][self.confidence[band] < least[self.labels[band]]] = IGNORE
+        return kept

@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import cv2
 import numpy as np
 
 from segstudio.core.annotation import Stage
 from segstudio.core.category import Category
 from segstudio.core.errors import BadInputError
 from segstudio.core.mask import Mask
-from segstudio.core.mask_difference import boxes_meet, without
 from segstudio.core.prediction import IGNORE, LabelMap, ModelCategory, SemanticPrediction
 from segstudio.core.progress import CancelToken
 from segstudio.core.prompt import Prompt
 from segstudio.engine.import_categories import suggested_targets
 from segstudio.engine.import_plan import LEFT_OUT, CategoryTarget
 from segstudio.imaging.label_parts import label_parts
+from segstudio.imaging.mask_coverage import coverage
 from segstudio.imaging.mask_parts import holes
 
 MOST_PARTS = 10_000  # of one image: more cannot be worked on, and are noise
@@ -178,27 +179,26 @@ def _going(prediction: SemanticPrediction, plan: LabelMapPlan) -> LabelMap:
         table[index] = first if first >= 0 else IGNORE
     used = any(value > 0 for value in thresholds.values())
     labels = prediction.above(thresholds) if used else prediction.labels
-    mapped: LabelMap = np.take(table, labels)
-    return mapped
+    # numpy would make an index of 8 bytes of each pixel
+    return np.asarray(cv2.LUT(labels, table), dtype=np.uint8)
 
 
 def _filled(masks: Sequence[Mask], less_than: int, cancel: CancelToken) -> list[Mask]:
     """The masks with their small holes, but for what lies in a hole and is a part itself."""
-    if less_than <= 1:
-        return list(masks)
     done = list(masks)
-    boxes = np.array([mask.box for mask in masks]).reshape(-1, 4)
+    if less_than <= 1 or not done:
+        return done
+    free = coverage(masks, masks[0].size, cancel).unlabelled.to_array()
     for at in range(len(done) - 1, -1, -1):  # the smallest first: a ring may lie in another's hole
         cancel.check()
         found = holes(done[at], less_than)
         if not found.area:
             continue
-        x0, y0, x1, y1 = found.box
-        meets = (boxes[:, 0] < x1) & (boxes[:, 2] > x0) & (boxes[:, 1] < y1) & (boxes[:, 3] > y0)
-        for other in np.flatnonzero(meets).tolist():
-            if other != at and found.area and boxes_meet(found, done[other]):
-                found = without(found, done[other])
-        done[at] = done[at].union(found)
+        pixels, (x0, y0) = found.box_crop()
+        room = free[y0 : y0 + pixels.shape[0], x0 : x0 + pixels.shape[1]]
+        pixels &= room
+        room ^= pixels
+        done[at] = done[at].union(Mask.from_crop(pixels, (x0, y0), found.size))
     return done
 
 

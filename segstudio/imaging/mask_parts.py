@@ -106,6 +106,9 @@ def holes(mask: Mask, less_than: int | None = None) -> Mask:
     (`scipy.ndimage.binary_fill_holes` does the same).
     """
     x0, y0, x1, y1 = (int(value) for value in mask.box)
+    own = mask.column_runs()[0]
+    if np.all(own[1:] != own[:-1]):  # no column has two runs that something could be between
+        return Mask.empty(mask.size)
     background = mask.part(x0, y0, x1, y1).inverted()
     columns, tops, bottoms = background.column_runs()
     count, labels = run_parts(columns, tops, bottoms, y1 - y0, corners=False)

@@ -113,3 +113,11 @@ def test_holes_are_those_of_scipy_below_a_size(pixels: npt.NDArray[np.bool_], si
     mask = Mask.from_array(pixels)
     assert np.array_equal(holes(mask).to_array(), enclosed)
     assert np.array_equal(holes(mask, size).to_array(), np.isin(numbers, small) & enclosed)
+
+
+def test_a_hole_is_found_beside_columns_without_a_pixel() -> None:
+    pixels = np.zeros((3, 5), dtype=np.bool_)
+    pixels[:, :3] = True
+    pixels[1, 1] = False
+    pixels[0, 4] = True
+    assert holes(Mask.from_array(pixels)).box == (1, 1, 2, 2)
