@@ -205,11 +205,16 @@ class _Watching(QObject):
 
     def _hear(self, events: list[Event]) -> None:
         live = self._desk.live
-        if live is None or live.name != self._chosen:
+        if live is None:
+            return
+        validated = any(isinstance(event, Validated) for event in events)
+        if validated:
+            self._show()  # its best mIoU stands in the list
+        if live.name != self._chosen:
             return
         self._panel.view.follow()
         looked = self._looked.get(live.name)
-        if looked is not None and any(isinstance(event, Validated) for event in events):
+        if looked is not None and validated:
             self._get_worst(live.run, looked)
 
     def _get_worst(self, run: TrainingRun, looked: Looked) -> None:

@@ -19,6 +19,7 @@ COLOURS = {"dark": ("#56b4e9", "#e69f00"), "light": ("#0072b2", "#d55e00")}
 HEIGHT = 330  # px of both charts, at least
 PALE = 90  # opacity of single steps behind their running mean, of 255
 MOST_POINTS = 300  # of a curve: about one a pixel
+ASTRAY = 2.0  # times the usual loss: a validation above is out of sight
 FEW = 60  # validations up to which each one has a dot
 
 Floats = npt.NDArray[np.float64]
@@ -129,12 +130,23 @@ class TrainingCurves(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         step = max(1, int(sound.sum()) // MOST_POINTS)
         means = np.array(story.means)[sound]
         self._mean.setData(epochs[sound][::-step][::-1], means[::-step][::-1])
+        self._fit_losses(losses[sound], [one.loss for one in story.validations])
         if fresh:
             self._show_scores(story)
         total = float(story.started.epochs) if story.started else 1.0
         seen = max([*story.loss_epochs[-1:], *story.val_epochs[-1:], 0.0])
         self.loss.setXRange(0, min(total, max(1.0, seen * 1.05)), padding=0)
         self.setAccessibleDescription(self.in_words())
+
+    def _fit_losses(self, losses: Floats, others: list[float]) -> None:
+        """All that is usual is in sight; a validation that went astray does not flatten it."""
+        if not losses.size:
+            return
+        usual = float(np.quantile(losses, 0.99))
+        seen = [value for value in others if value < ASTRAY * usual]
+        low, high = min([float(losses.min()), *seen]), max([usual, *seen])
+        room = 0.05 * (high - low) or 0.05
+        self.loss.setYRange(low - room, high + room, padding=0)
 
     def _show_scores(self, story: TrainingStory) -> None:
         epochs = np.array(story.val_epochs)
