@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def prediction_cache() -> PredictionCache:
     """The cache on disk that the window uses too, within the size that the user has set."""
-    return PredictionCache(cache_dir() / "predictions", load_settings().prediction_disk_mb << 20)
+    return PredictionCache(cache_dir() / "predictions", load_settings().predictions_disk_mb << 20)
 
 
 @dataclass(frozen=True)

@@ -114,16 +114,6 @@ class Settings:
             "Predictions on disk", "Images predicted before need no model.", 0, 1_048_576, unit="MB"
         ),
     )
-    prediction_disk_mb: int = _setting(
-        2048,
-        Option(
-            "Predictions on disk",
-            "Images predicted before need no predicting.",
-            0,
-            1_048_576,
-            unit="MB",
-        ),
-    )
     prefetch_neighbours: int = _setting(
         2,
         Option("Images prepared ahead", "How many next images are encoded while you work.", 0, 16),
