@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segstudio.core.errors import BadInputError
+from segstudio.core.errors import BadInputError, DeviceError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.models import weights as model_weights
 from segstudio.models.device import AUTO, choose_device
@@ -45,4 +45,10 @@ def load_semantic_model(
     path = model_weights.ensure(card, weights, download=download, report=report, cancel=cancel)
     cancel.check()
     report(Progress(0, 0, f"Loading {card.title}"))
-    return card.load(path, choose_device(device))
+    try:
+        return card.load(path, choose_device(device))
+    except ModuleNotFoundError as error:
+        raise DeviceError(
+            f"{card.title} needs the Python package {error.name}, which is not installed; "
+            "install it, or install SegStudio anew."
+        ) from error

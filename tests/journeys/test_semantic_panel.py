@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from colour_model import ColourModel, scene
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
@@ -26,7 +27,6 @@ from segstudio.gui.desks.semantic_turning import Scope
 from segstudio.gui.dialogs.semantic_turning import TurnDialog
 from segstudio.models.semantic.card import SemanticCard
 from segstudio.models.semantic.contract import PredictSettings
-from tests.support.colour_model import ColourModel, scene
 
 SURE = 2.0  # how clearly the colours are told apart
 CAR = (100.0, 72.0)  # a place on a car; the scene is twice as large as it was drawn
@@ -294,11 +294,13 @@ def test_the_pointer_is_told_category_and_confidence(predicted: Hand) -> None:
     pointed: list[str] = []
     view = predicted.studio.desks.semantic_view
     view.pointed.connect(pointed.append)
-    QTest.mouseMove(predicted.canvas, predicted.screen(*CAR))
+    at = predicted.screen(*CAR)
+    QTest.mouseMove(predicted.canvas, at)
+    x, y = predicted.canvas.view.to_image(at.x(), at.y())
     QApplication.processEvents()
     shown = levels(predicted)
     assert shown is not None
-    sure = int(shown.prediction.confidence[int(CAR[1]), int(CAR[0])])
+    sure = int(shown.prediction.confidence[int(y), int(x)])
     percent = round(100 * sure / 255)
     assert pointed[-1] == f"car {percent} %"
     look_as(predicted, thresholds={"car": 1.0})

@@ -72,7 +72,7 @@ class LegendModel(QAbstractTableModel):
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """By that column; the eyes and -1 by area."""
         self.layoutAboutToBeChanged.emit()
-        before = {self.index(n, column).row(): row.index for n, row in enumerate(self.rows)}
+        before = [row.index for row in self.rows]
         if column in (EYE, -1):
             column, order = PIXELS, Qt.SortOrder.DescendingOrder
         self._sorted_by = (column, order)
