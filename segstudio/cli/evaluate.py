@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("truth", metavar="TRUTH", help="the same; :NAME=VALUE is of PREDICTED")
     parser.epilog = (
         "NAME=VALUE chooses annotations of a project by stage, tool, model, run, user or split, "
-        "as in street.segstudio:stage=automatic or street.segstudio:model=KEY,split=test. "
+        "as in street.segstudio:stage=automatic or street.segstudio:model=KEY,split=test; "
+        "street.segstudio:prediction=KEY is what a model predicted and the cache still has. "
         "Label-map pixels of 255 are ignored. Scores are 0 to 1; null where there is nothing to "
         "score."
     )

@@ -13,24 +13,33 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segstudio.config.paths import cache_dir
 from segstudio.core.errors import BadInputError
 from segstudio.engine.label_map_folder import LabelMapFolder
 from segstudio.engine.label_set import LabelSet
 from segstudio.engine.label_sets import FILTERS, AnnotationFilter, annotation_set
+from segstudio.engine.prediction_cache import PredictionCache
+from segstudio.engine.prediction_sets import PredictionSet, prediction_sets
 from segstudio.engine.project_session import PROJECT_SUFFIX, project_path_for
 from segstudio.store.project import ProjectStore
 
-_NAMED = re.compile(rf"(?P<path>.*?)(?::(?P<filters>(?:{'|'.join(FILTERS)})=.*))?", re.DOTALL)
+_PREDICTION = "prediction"
+_WORDS = "|".join((*FILTERS, _PREDICTION))
+_NAMED = re.compile(rf"(?P<path>.*?)(?::(?P<filters>(?:{_WORDS})=.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class SetName:
-    """A set as it was named: `project` is its file, None for the label maps in `folder`."""
+    """A set as it was named: `project` is its file, None for the label maps in `folder`.
+
+    `prediction` is a model's key, or that and a settings' key, "" where annotations are meant.
+    """
 
     text: str
     folder: Path
     project: Path | None
     filters: AnnotationFilter
+    prediction: str = ""
 
     @classmethod
     def read(cls, text: str, before: SetName | None = None) -> SetName:
@@ -43,9 +52,11 @@ class SetName:
         assert found is not None, "any text has a path, be it empty"
         whole = Path(text).exists()
         path = Path(text if whole else found["path"])
-        filters = AnnotationFilter.read("" if whole else found["filters"] or "")
+        asked = "" if whole else found["filters"] or ""
+        model = asked.removeprefix(f"{_PREDICTION}=") if asked.startswith(_PREDICTION) else ""
+        filters = AnnotationFilter.read("" if model else asked)
         if not whole and not found["path"] and before is not None:
-            return replace(before, text=text, filters=filters)
+            return replace(before, text=text, filters=filters, prediction=model)
         if not path.exists():
             raise BadInputError(f"There is no project and no folder {path}.")
         project: Path | None = path
@@ -56,12 +67,12 @@ class SetName:
             raise BadInputError(
                 f"{path.name} is neither a project ({PROJECT_SUFFIX}) nor a folder of label maps."
             )
-        if project is None and filters.key:
+        if project is None and asked:
             raise BadInputError(
-                f"{path} holds label maps, which have no {filters.key.partition('=')[0]}; only "
+                f"{path} holds label maps, which have no {asked.partition('=')[0]}; only "
                 "a project's annotations can be chosen so."
             )
-        return cls(text, path, project, filters)
+        return cls(text, path, project, filters, model)
 
 
 @contextmanager
@@ -90,8 +101,27 @@ def _label_set(
 ) -> LabelSet:
     if name.project is None:
         return LabelMapFolder(name.folder, table, void)
-    found = annotation_set(stores[name.project.resolve()], name.filters)
-    return replace(found, title=name.text)
+    store = stores[name.project.resolve()]
+    if name.prediction:
+        return replace(_predicted(store, name.prediction), title=name.text)
+    return replace(annotation_set(store, name.filters), title=name.text)
+
+
+def _predicted(store: ProjectStore, asked: str) -> PredictionSet:
+    """The set of that model, or of that model and way of asking. Raises BadInputError."""
+    cache = PredictionCache(cache_dir() / "predictions", 1)
+    there = prediction_sets(store, cache)
+    found = [row for row in there if asked in {row.value, row.found.model_key}]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ways = ", ".join(row.value for row in found)
+        raise BadInputError(f"{asked} was asked in several ways; name one of {ways}.")
+    known = ", ".join(sorted({row.found.model_key for row in there})) or "none"
+    raise BadInputError(
+        f"The cache has no predictions of {asked} for this project; predict first, or name one of "
+        f"those that are there: {known}."
+    )
 
 
 def _with_one_table(one: LabelSet, other: LabelSet) -> tuple[LabelSet, LabelSet]:

@@ -13,6 +13,7 @@ from segstudio.core.prediction import ModelCategory, SemanticPrediction
 from segstudio.core.progress import CancelToken
 from segstudio.engine.evaluation import EvaluationOptions, evaluate
 from segstudio.engine.label_sets import AnnotationFilter, annotation_set, label_sets
+from segstudio.engine.named_label_sets import named_sets
 from segstudio.engine.prediction_cache import PredictionCache
 from segstudio.imaging.photo import open_image
 
@@ -93,6 +94,25 @@ def test_a_prediction_of_other_categories_is_left_out(project, cache):
     result = evaluate(found, annotation_set(project.store, AnnotationFilter()))
     assert len(result.images) == 1
     assert "other categories" in result.left_out[0].reason
+
+
+def test_the_command_line_names_a_models_predictions(project):
+    cache = PredictionCache(cache_dir() / "predictions", 1 << 24)
+    labels = np.ones(SIZE, np.uint8)
+    project.draw(0, "road", (0, 0, 60, 20))
+    predict(project, cache, 0, labels)
+    path = project.store.path
+    with named_sets(f"{path}:prediction=unet-1", str(path)) as (said, true):
+        assert evaluate(said, true).scores.miou == 1
+    predict(project, cache, 0, labels, key="012345")
+    with named_sets(f"{path}:prediction=unet-1/012345", ":stage=assisted") as (said, true):
+        assert (said.kind, true.kind) == ("prediction", "stage")
+    for asked, words in (("unet-1", "in several ways"), ("unet-2", "predict first")):
+        with (
+            pytest.raises(BadInputError, match=words),
+            named_sets(f"{path}:prediction={asked}", str(path)),
+        ):
+            pass
 
 
 def test_models_that_know_nothing_of_the_project_are_not_offered(project, cache):
