@@ -9,8 +9,7 @@ from segstudio.engine.training_choices import SetChoices
 from segstudio.engine.training_run import TrainingRun
 from segstudio.models.device import choose_device
 from segstudio.models.semantic.card import SemanticCard
-from segstudio.models.semantic.library import cards
-from segstudio.models.semantic.registry import architecture, encoder
+from segstudio.models.semantic.registry import architecture, encoder, semantic_cards
 from segstudio.models.training.settings import TrainingSettings
 
 # What half an hour on two cores can do something with; a GPU takes the settings' own defaults.
@@ -21,7 +20,7 @@ ON_CPU = TrainingSettings(
 
 @dataclass(frozen=True)
 class TrainingStart:
-    """Settings and choices to begin with, and the trained models that one could go on from."""
+    """Settings and choices to begin with, and the models that one could go on from."""
 
     settings: TrainingSettings
     choices: SetChoices
@@ -31,9 +30,9 @@ class TrainingStart:
 def first_settings(last: TrainingRun | None) -> TrainingStart:
     """As the last training of the project was, else what suits this machine. Reads files."""
     if last is not None and last.settings is not None:
-        return TrainingStart(last.settings, last.choices or SetChoices(), cards())
+        return TrainingStart(last.settings, last.choices or SetChoices(), semantic_cards())
     slow = choose_device() == "cpu"
-    return TrainingStart(ON_CPU if slow else TrainingSettings(), SetChoices(), cards())
+    return TrainingStart(ON_CPU if slow else TrainingSettings(), SetChoices(), semantic_cards())
 
 
 def network_title(settings: TrainingSettings) -> str:

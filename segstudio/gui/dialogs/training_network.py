@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
@@ -88,7 +89,7 @@ class NetworkChoice(QWidget):
             start = self.tr("no ImageNet weights")
         else:
             start = self.tr("ImageNet weights: {}").format(row.weights.licence)
-        return NetworkCard(row.key, row.title, "", f"{size} · {start}")
+        return NetworkCard(row.key, row.title, size, start)
 
     def _architecture_changed(self) -> None:
         self._show_encoders(self.encoders.key)
@@ -120,10 +121,16 @@ class NetworkChoice(QWidget):
             told = self.tr("There are no ImageNet weights for it: it starts from random numbers.")
             self.weights.setText(told if self.encoders.key else "")
         else:
-            size = self.tr("{} MB").format(round(weights.size / 2**20)) if weights.size else "?"
-            told = self.tr("A file of {}, fetched when the training starts, unless it is here.")
-            self.weights.setText(told.format(size))
+            told = self.tr("Fetched from {} when the training starts, unless they are here: {}.")
+            size = self.tr("{} MB").format(round(weights.size / 2**20)) if weights.size else ""
+            facts = (size or self.tr("size not published"), weights.licence, self._proof(weights))
+            self.weights.setText(told.format(urlsplit(weights.url).netloc, ", ".join(facts)))
         self.weights.setVisible(bool(self.weights.text()))
+
+    def _proof(self, weights: WeightsFile) -> str:
+        if weights.sha256:
+            return self.tr("checked by its hash")
+        return self.tr("hash not published; pinned at first use")
 
     # -- value ----------------------------------------------------------------------------------
 

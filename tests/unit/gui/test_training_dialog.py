@@ -108,7 +108,7 @@ def test_every_architecture_has_a_card_and_offers_the_encoders_it_takes(
         assert row.description == card.sentence and row.licence in card.facts
         for shown in network.encoders.cards.cards:
             weights = encoder(shown.key).weights
-            assert "million parameters" in shown.facts
+            assert "million parameters" in shown.sentence
             assert weights is None or weights.licence in shown.facts
 
 
