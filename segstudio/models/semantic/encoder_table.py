@@ -2,7 +2,8 @@
 
 Names are those of segmentation-models-pytorch; "tu-" are timm's. Licences are those of the code.
 ImageNet weights come from where their makers published them; file names carry the first eight
-digits of their SHA-256, the rest is pinned at first use.
+digits of their SHA-256, the rest is pinned at first use. HRNet's features are those that timm's
+classifier reads, not the paper's HRNetV2 head; DLA comes without DLA-Up.
 """
 
 from __future__ import annotations
