@@ -35,9 +35,9 @@ class EvaluationOptions:
     `unlabelled` pixels of the sets are "ignore": they have no truth, or no prediction; or
     "background": a category of that name. `split` takes only images of that split ("" all).
     `missing_is_wrong` counts images of the truth that the prediction says nothing of as ones on
-    which it labelled nothing; else they are left out and listed. `boundary_share` is the width of boundary IoU's band
-    as a share of the image's diagonal, `trimap_width` the pixels on either side of a contour.
-    `contours` and `objects` say whether these scores are reckoned at all.
+    which it labelled nothing; else they are left out and listed. `boundary_share` is the width of
+    boundary IoU's band as a share of the image's diagonal, `trimap_width` the pixels on either side
+    of a contour. `contours` and `objects` say whether these scores are reckoned at all.
     """
 
     unlabelled: str = "ignore"
