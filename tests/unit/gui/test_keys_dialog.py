@@ -48,11 +48,11 @@ def keys(qtbot: QtBot) -> Keys:
 def test_a_pressed_key_is_added_and_ok_says_what_differs(keys: Keys) -> None:
     keys.dialog.select("view.theme")
     keys.press(Qt.Key.Key_F9)
-    keys.press(Qt.Key.Key_T, Qt.KeyboardModifier.ControlModifier)
-    assert keys.chips() == ["F9", "Ctrl+T"]
+    keys.press(Qt.Key.Key_B, Qt.KeyboardModifier.ControlModifier)
+    assert keys.chips() == ["F9", "Ctrl+B"]
     assert keys.dialog.edit.keySequence().isEmpty()
     keys.ok.click()
-    assert keys.said == [{"view.theme": "F9, Ctrl+T"}]
+    assert keys.said == [{"view.theme": "F9, Ctrl+B"}]
 
 
 def test_what_it_says_is_what_the_action_table_reads(keys: Keys) -> None:
