@@ -53,7 +53,8 @@ class Lattice:
         self._slice = sparse.csr_matrix((weights.ravel(), indices.ravel(), ends), shape=shape)
         self._splat = self._slice.T  # by columns: values are read in their order
         steps = of_corner.sum() - of_corner * (depth + 1)
-        self._blurs = [_blur(points, step) for step in steps]
+        order = np.argsort(points)
+        self._blurs = [_blur(points, order, step) for step in steps]
         sums = self.filter(np.ones((count, 1), np.float32))
         norm = np.sqrt(weight / np.maximum(sums, np.float32(_LEAST)), dtype=np.float32)
         self._slice.data *= np.repeat(norm, depth + 1)
@@ -162,10 +163,12 @@ def _unique(keys: Keys) -> tuple[Indices, Indices, Keys]:
     return first[by_place], kind, ordered[starts][by_place]
 
 
-def _blur(points: Keys, step: np.uint64) -> Any:
-    """1/2, 1, 1/2 along one direction of the lattice, among the points that are there."""
+def _blur(points: Keys, order: Indices, step: np.uint64) -> Any:
+    """1/2, 1, 1/2 along one direction of the lattice, among the points that are there.
+
+    `order` sorts them.
+    """
     count = len(points)
-    order = np.argsort(points)
     ordered = points[order]
     wanted = ordered + step
     place = np.searchsorted(ordered, wanted)
