@@ -80,7 +80,7 @@ class TrainingProcess:
         self._over = threading.Event()
         self._hold = folder.hold()
         try:
-            self._process = _spawn([*(command or COMMAND), str(folder.path)], folder.path)
+            self._process = _spawn([*(command or COMMAND), str(folder.path.resolve())], folder.path)
         except BaseException:
             self._hold.release()
             raise
@@ -245,7 +245,6 @@ def _spawn(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                cwd=folder,
                 bufsize=-1,
                 creationflags=flags,
                 start_new_session=os.name == "posix",  # Ctrl-C is for us to hand on

@@ -572,5 +572,16 @@ def test_a_category_added_later_does_not_hinder_a_resume(
     assert set(validated[0].iou) == {"background", "square", "disc"}
 
 
+def test_a_home_named_from_the_working_folder_is_the_same_one_for_the_process(
+    store: ProjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGSTUDIO_HOME", "home here")
+    runs = TrainingRuns(store, command=COMMAND)
+    assert runs.start(SHORT, EMPTY).wait(WAIT)
+    assert the_run(runs).state is RunState.DONE
+    assert (tmp_path / "home here" / "data" / "training").is_dir()
+
+
 def test_trainings_are_kept_in_the_users_data(own_home: Path) -> None:
     assert training_run.training_dir() == own_home / "data" / "training"
