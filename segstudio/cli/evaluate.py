@@ -13,6 +13,13 @@ from segstudio.cli.output import Output
 if TYPE_CHECKING:
     from segstudio.engine.evaluation_scores import CategoryScores, Evaluation, ImageScores
 
+EPILOG = (
+    "NAME=VALUE chooses annotations of a project by stage, tool, model, run, user or split, "
+    "as in street.segstudio:stage=automatic or street.segstudio:model=KEY,split=test; "
+    "street.segstudio:prediction=KEY is what a model predicted and the cache still has. "
+    "Label-map pixels of 255 are ignored. Scores are 0 to 1; null where there is nothing to "
+    "score."
+)
 MOST_SAID = 10  # images told to a person; --json --per-image has all
 
 
@@ -20,13 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "a project, a folder of label maps, or PROJECT:NAME=VALUE,..."
     parser.add_argument("predicted", metavar="PREDICTED", help=what)
     parser.add_argument("truth", metavar="TRUTH", help="the same; :NAME=VALUE is of PREDICTED")
-    parser.epilog = (
-        "NAME=VALUE chooses annotations of a project by stage, tool, model, run, user or split, "
-        "as in street.segstudio:stage=automatic or street.segstudio:model=KEY,split=test; "
-        "street.segstudio:prediction=KEY is what a model predicted and the cache still has. "
-        "Label-map pixels of 255 are ignored. Scores are 0 to 1; null where there is nothing to "
-        "score."
-    )
+    parser.epilog = EPILOG
     parser.add_argument("--split", default="", metavar="NAME", help="only images of that split")
     parser.add_argument(
         "--unlabelled",
