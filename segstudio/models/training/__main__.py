@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from segstudio.models.training.control import STOP, Control
+from segstudio.models.training.event_log import first_process
 from segstudio.models.training.events import Event, encode
 
 
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
         return 2
     out = _own_output()
     control = Control()
-    if _first_process():
+    if first_process():
         # Unbuffered: a thread that waits in a buffered reader stops the interpreter from ending.
         words = os.fdopen(0, "rb", buffering=0, closefd=False)
         control.listen(line.decode(errors="replace") for line in words)
@@ -45,15 +46,7 @@ def _own_output() -> BinaryIO:
     return out
 
 
-def _first_process() -> bool:
-    """Whether it is the one of several that tells and is told; the launcher numbers them."""
-    names = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK")
-    return all(os.environ.get(name, "0") == "0" for name in names)
-
-
 def _tell(out: io.BufferedIOBase | BinaryIO, event: Event, control: Control) -> None:
-    if not _first_process():
-        return
     try:
         out.write(encode(event) + b"\n")
         out.flush()

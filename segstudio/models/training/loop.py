@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import torch
@@ -33,6 +34,7 @@ SAVE_SECONDS = 60.0  # between checkpoints, at least
 _SAVE_SHARE = 20  # and at least so many times as long as one takes
 
 Tell = Callable[[Event], None]
+Shared = TypeVar("Shared")
 
 _log = logging.getLogger(__name__)
 
@@ -160,8 +162,7 @@ class Training:
         patience = self._settings.patience
         if patience and self._progress.stale >= patience:
             return "early"
-        limit = 60 * self._settings.minutes
-        if limit and self._shared_seconds() + self._progress.validation_seconds >= limit:
+        if self._out_of_time():
             if self._progress.validated == self.step or self._validate():
                 return "time"
             return "stopped"
@@ -169,9 +170,7 @@ class Training:
 
     def _heed(self) -> bool:
         """Whether it is to stop. Waits while it is paused."""
-        paused, stopped = self._control.paused, self._control.stopped
-        if self._fabric.world_size > 1:
-            paused, stopped = self._fabric.broadcast((paused, stopped))
+        paused, stopped = self._shared((self._control.paused, self._control.stopped))
         if paused:
             self._save()
             self._tell(Paused(self.step))
@@ -179,7 +178,7 @@ class Training:
                 if self._fabric.is_global_zero:
                     self._control.wait()
                 self._fabric.barrier()
-            stopped = self._fabric.broadcast(self._control.stopped)
+            stopped = self._shared(self._control.stopped)
             if not stopped:
                 self._start()
         return stopped
@@ -197,14 +196,22 @@ class Training:
         """How much of the training lies behind, by steps or by the clock: what is further."""
         share = self.step / self._prepared.steps
         if limit := 60 * self._settings.minutes:
-            share = max(share, self._shared_seconds() / limit)
+            share = max(share, self._shared(self._clock.seconds) / limit)
         return min(1.0, share)
 
-    def _shared_seconds(self) -> float:
-        seconds = self._clock.seconds
-        if self._fabric.world_size > 1:
-            seconds = self._fabric.broadcast(seconds)
-        return seconds
+    def _out_of_time(self) -> bool:
+        """Whether only a validation is left of the minutes; the first process decides for all."""
+        limit = 60 * self._settings.minutes
+        return bool(limit) and self._shared(
+            self._clock.seconds + self._progress.validation_seconds >= limit
+        )
+
+    def _shared(self, value: Shared) -> Shared:
+        """What the first process says."""
+        if self._fabric.world_size == 1:
+            return value
+        found: Shared = self._fabric.broadcast(value)
+        return found
 
     # -- telling and keeping ----------------------------------------------------------------------
 
