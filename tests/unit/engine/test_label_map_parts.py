@@ -104,7 +104,7 @@ def test_what_lies_in_a_hole_and_is_a_part_itself_stays_its_own() -> None:
     st.integers(0, 6),
     st.integers(0, 30),
 )
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_parts_never_share_a_pixel_and_hold_what_they_were_made_of(
     labels: npt.NDArray[np.uint8], least: int, hole: int
 ) -> None:

@@ -37,7 +37,7 @@ SKY, CAR = 1, 2
 
 
 @given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=25)))
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_inner_points_are_pixels_of_the_mask_and_the_first_is_the_farthest_inside(
     pixels: Bools,
 ) -> None:

@@ -60,6 +60,7 @@ def whole_of(labels: frozenset[int]) -> npt.NDArray[np.bool_]:
 
 
 @given(MAPS, st.integers(1, 6), st.frozensets(st.sampled_from([0, 1, 200])))
+@settings(max_examples=60)
 def test_parts_are_those_of_scipy_for_every_label(
     maps: tuple[Map, Map], least: int, whole: frozenset[int]
 ) -> None:
@@ -106,6 +107,7 @@ def test_nothing_has_no_parts() -> None:
     hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)),
     st.integers(1, 8),
 )
+@settings(max_examples=60)
 def test_holes_are_those_of_scipy_below_a_size(pixels: npt.NDArray[np.bool_], size: int) -> None:
     enclosed = ndimage.binary_fill_holes(pixels) & ~pixels
     numbers, count = ndimage.label(enclosed)
