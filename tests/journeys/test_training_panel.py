@@ -19,6 +19,7 @@ from training_project import training_project
 from training_stand_in import COMMAND
 
 from segstudio.config.settings import Settings
+from segstudio.core.errors import WeightsError
 from segstudio.core.prediction import ModelCategory
 from segstudio.engine.training_folder import RunState
 from segstudio.engine.training_run import TrainingRuns
@@ -30,6 +31,7 @@ from segstudio.gui.panels.training import TrainingPanel
 from segstudio.gui.theme import apply_theme
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import NetworkSpec, SemanticCard
+from segstudio.models.training.settings import TrainingSettings
 
 IMAGES = 6
 
@@ -194,6 +196,29 @@ def test_a_crash_is_one_sentence_and_can_be_resumed(
     assert "the network fell over" in view.why.text() and view.resume.isVisibleTo(view)
 
 
+def test_where_weights_cannot_be_had_one_can_begin_without_them(
+    hand: Hand, mischief: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+
+    def offline(settings: TrainingSettings, **_: object) -> None:
+        tried.append(settings.pretrained)
+        if settings.pretrained:
+            raise WeightsError("The weights cannot be fetched: there is no network.")
+
+    mischief.setattr(desk_module, "ensure_start", offline)
+    dialog = asked(hand)
+    dialog.network.choose("unet", "resnet18", pretrained=True)
+    dialog.fields.fields["epochs"].set_value(2)
+    dialog.button.click()
+    hand.wait(lambda: "no network" in said(hand), "it is not said")
+    offer = hand.window.status.offer_button
+    assert offer.text() == "Train from nothing" and not hand.studio.desks.training.runs
+    offer.click()
+    ended(hand)
+    assert tried == [True, False] and state(hand) == RunState.DONE
+
+
 def test_closing_the_window_saves_what_trains_and_the_next_start_offers_it(
     qtbot: QtBot, project: Path, mischief: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +262,7 @@ def test_a_model_is_put_to_use_and_stays_when_its_training_is_deleted(hand: Hand
     assert len(desk.runs) == 1 and panel(hand).runs.model.rowCount() == 1
     panel(hand).view.delete.click()
     hand.close()
+    desk._bin.empty()  # as its timer does, should that be late
     assert not folder.exists() and [card.key for card in library.cards()] == adopted
 
 

@@ -21,9 +21,10 @@ class TrainingBin(QObject):
         super().__init__()
         self._workspace = workspace
         self._held: dict[str, tuple[TrainingRuns, TrainingRun]] = {}
+        self._going: set[str] = set()  # are being deleted, and cannot be had back
 
     def __contains__(self, name: object) -> bool:
-        return name in self._held
+        return name in self._held or name in self._going
 
     def put(self, runs: TrainingRuns, run: TrainingRun) -> None:
         """Delete a run in a while; what was deleted before goes now, as its Undo is gone."""
@@ -43,14 +44,17 @@ class TrainingBin(QObject):
         gone = [pair for key, pair in self._held.items() if not name or key == name]
         if not gone:
             return
+        names = {run.name for _runs, run in gone}
+        self._going |= names
+        for one in names:
+            del self._held[one]
 
         def work(_: CancelToken, __: ProgressSink) -> None:
             for runs, run in gone:
                 runs.delete(run)
 
         def done(_: object = None) -> None:
-            for _runs, run in gone:
-                self._held.pop(run.name, None)
+            self._going -= names
             self.changed.emit()
 
         def failed(error: Exception) -> None:
