@@ -11,8 +11,8 @@ where it was stopped. The test split is used for the score alone.
 FILE is a JSON list; each run adds a row: the command, all settings, minutes trained, mIoU on val
 and test, IoU by category, the machine. On two cores without a GPU, half an hour is best spent so:
 
-    --arch unet --encoder efficientnet_lite0 --minutes 30 --side 256 --batch 8 --lr 2e-3
-        --encoder-rate 0.3 --validate-every 4 --augment-scale 0.6,1.6
+    --arch unet --encoder efficientnet_lite0 --minutes 30 --side 224 --batch 8 --lr 2e-3
+        --encoder-rate 0.3 --validate-every 6 --augment-scale 0.6,1.6
 
 and with a CUDA GPU:
 

@@ -73,7 +73,7 @@ class Training:
         self._progress = prepared.progress
         self._validating = Validating(folder, prepared)
         self._clock = Clock(self._progress.seconds)
-        self._saved_step, self._saved_at, self._save_seconds = self.step, time.monotonic(), 0.0
+        self._saved_step, self._save_at = self.step, time.monotonic() + SAVE_SECONDS
         self._began = self._clock.seconds, self.step
 
     @property
@@ -94,7 +94,7 @@ class Training:
         except Diverged:
             return self._fall_back()
         self._save()
-        return Ended(reason, self.step, "", self.best, self._details())
+        return self._ended(reason)
 
     def _start(self) -> None:
         prepared = self._prepared
@@ -130,7 +130,7 @@ class Training:
                 self._save()
                 if not self._validate():
                     return "stopped"
-            elif self._due_for_saving():
+            elif time.monotonic() > self._save_at:
                 self._save()
         return self._over() or "done"
 
@@ -187,10 +187,6 @@ class Training:
         every = self._prepared.per_epoch * max(1, self._settings.validate_every)
         due = self.step % every == 0 or self.step == self._prepared.steps
         return due and self.step > self._progress.validated
-
-    def _due_for_saving(self) -> bool:
-        wait = max(SAVE_SECONDS, _SAVE_SHARE * self._save_seconds)
-        return time.monotonic() - self._saved_at > wait
 
     def _share(self) -> float:
         """How much of the training lies behind, by steps or by the clock: what is further."""
@@ -261,8 +257,9 @@ class Training:
             checkpoint.save(
                 self._folder / CHECKPOINT, checkpoint.Checkpoint(self._learner.tensors(), state)
             )
-        self._saved_step, self._saved_at = self.step, time.monotonic()
-        self._save_seconds = self._saved_at - start
+        now = time.monotonic()
+        self._saved_step = self.step
+        self._save_at = now + max(SAVE_SECONDS, _SAVE_SHARE * (now - start))
 
     def _fall_back(self) -> Ended:
         """The end of a training whose loss is no number: the best state is the last one again."""
@@ -274,13 +271,14 @@ class Training:
                     f"{self._progress.best_step})"
                 )
         message = failures.diverged(self._settings, self.step, kept)
-        return Ended("failed", self.step, message, self.best, self._details())
+        return self._ended("failed", message)
 
-    def _details(self) -> dict[str, float]:
+    def _ended(self, reason: str, message: str = "") -> Ended:
         progress = self._progress
-        return {
+        details = {
             "seconds": self._clock.seconds,
             "epoch": self._epoch(),
             "best_step": progress.best_step,
             "best_epoch": progress.best_epoch,
         }
+        return Ended(reason, self.step, message, self.best, details)
