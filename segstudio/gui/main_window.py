@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QSlider,
     QStackedWidget,
-    QTabWidget,
     QToolBar,
     QVBoxLayout,
     QWidget,
@@ -26,6 +25,7 @@ from segstudio.gui.desk_set import DeskSet
 from segstudio.gui.icons import icon
 from segstudio.gui.panels.annotations import AnnotationsPanel
 from segstudio.gui.panels.categories import CategoriesPanel
+from segstudio.gui.panels.folding_tabs import FoldingTabs
 from segstudio.gui.panels.gallery import GalleryPanel
 from segstudio.gui.panels.history import HistoryPanel
 from segstudio.gui.panels.picks import PicksPanel
@@ -63,7 +63,7 @@ class MainWindow(QMainWindow):
         self.prompt, self.picks, self.history = PromptPanel(), PicksPanel(), HistoryPanel()
         self.semantic, self.training = SemanticPanel(), TrainingPanel()
         self.quality = QualityPanel()
-        self.tabs = QTabWidget()
+        self.tabs = FoldingTabs()
         self.status = StatusStrip(workspace.runner)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self._opacity_picture = QLabel()
@@ -92,14 +92,13 @@ class MainWindow(QMainWindow):
             QMainWindow.DockOption.AnimatedDocks | QMainWindow.DockOption.AllowNestedDocks
         )
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(self.tr("Model and history"))
-        self.tabs.addTab(self.prompt, self.tr("Prompt"))
-        self.tabs.addTab(self.semantic, self.tr("Semantic"))
-        self.tabs.addTab(self.picks, self.tr("Everything"))
-        self.tabs.addTab(self.training, self.tr("Training"))
-        self.tabs.addTab(self.quality, self.tr("Quality"))
-        self.tabs.addTab(self.history, self.tr("History"))
+        self.tabs.add_place(self.prompt, "point", self.tr("Prompt"))
+        self.tabs.add_place(self.semantic, "semantic", self.tr("Semantic"))
+        self.tabs.add_place(self.picks, "everything", self.tr("Everything"))
+        self.tabs.add_place(self.training, "training", self.tr("Training"))
+        self.tabs.add_place(self.quality, "quality", self.tr("Quality"))
+        self.tabs.add_place(self.history, "history", self.tr("History"))
         gallery = self._dock("gallery", self.tr("Gallery"), self.gallery, left)
         categories = self._dock("categories", self.tr("Categories"), self.categories, right)
         annotations = self._dock("annotations", self.tr("Annotations"), self.annotations, right)

@@ -96,6 +96,7 @@ QTabWidget::pane { border: none; border-top: 1px solid $line; background: $panel
 QTabBar { background: $window; qproperty-drawBase: 0; }
 QTabBar::tab { background: transparent; color: $dim; padding: ${step}px ${step3}px;
     border-bottom: 2px solid transparent; }
+FoldingTabs QTabBar::tab { padding: ${step}px ${step2}px; }
 QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
 QGroupBox { color: $dim; border: none; margin-top: ${step5}px; }
