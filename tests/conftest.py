@@ -18,11 +18,17 @@ _COMPILED = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_COMPILED))
 
 # The same examples in every run, and no clock: a change fails by what it does, not by luck or by a
-# busy machine. HYPOTHESIS_PROFILE=explore looks for new examples.
+# busy machine. HYPOTHESIS_PROFILE=explore looks for new examples, and for more of them.
 settings.register_profile(
-    "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "same",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("explore", parent=settings.get_profile("same"), derandomize=False)
+settings.register_profile(
+    "explore", parent=settings.get_profile("same"), derandomize=False, max_examples=400
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
