@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from segstudio.core.errors import BadInputError, StorageError
+from segstudio.core.errors import StorageError
 from segstudio.engine.training_survey import SetSurvey
 from segstudio.models.semantic.registry import encoder, network_spec
+from segstudio.models.training.limits import require_sound
 from segstudio.models.training.settings import Optimiser, TrainingSettings
 
 _FLOAT = 4  # bytes
@@ -52,21 +53,4 @@ def require_space(folder: Path, needed: int) -> None:
 def require_known(settings: TrainingSettings, categories: int) -> None:
     """Raise BadInputError for settings that no network or training can be made of."""
     network_spec(settings.architecture, settings.encoder, categories, settings.options)
-    positive = {
-        "side": settings.side,
-        "batch": settings.batch,
-        "epochs": settings.epochs,
-        "learning rate": settings.learning_rate,
-        "devices": settings.devices,
-        "nodes": settings.nodes,
-        "epochs between validations": settings.validate_every,
-    }
-    for name, value in positive.items():
-        if not value > 0:
-            raise BadInputError(f"The {name} must be above 0, not {value:g}.")
-    for name, value in {"minutes": settings.minutes, "patience": settings.patience}.items():
-        if not value >= 0:
-            raise BadInputError(f"The {name} cannot be below 0, as {value:g} is.")
-    low, high = settings.augmentation.scale
-    if not 0 < low <= high:
-        raise BadInputError(f"The scales go from low to high, above 0; {low:g} to {high:g} do not.")
+    require_sound(settings)

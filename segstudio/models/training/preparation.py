@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -24,6 +23,7 @@ from segstudio.models.training.class_weights import median_frequency
 from segstudio.models.training.data import Survey, survey
 from segstudio.models.training.folder import CHECKPOINT
 from segstudio.models.training.learner import Learner, fabric_of
+from segstudio.models.training.limits import require_sound
 from segstudio.models.training.losses import Criterion
 from segstudio.models.training.networks import spec_of
 from segstudio.models.training.progress import Progress
@@ -59,7 +59,7 @@ def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet) -> Prep
     Raises BadInputError for data or settings that cannot be trained, DeviceError, WeightsError for
     weights to start from, StorageError if all checkpoints are damaged.
     """
-    _check(settings)
+    require_sound(settings)
     spec = spec_of(settings, len(data.categories))
     surveyed = survey(folder, data)
     device = choose_device(settings.device)
@@ -97,23 +97,6 @@ def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet) -> Prep
         _workers(settings, device),
         notes,
     )
-
-
-def _check(settings: TrainingSettings) -> None:
-    """Raises BadInputError for numbers that cannot be."""
-    least: Sequence[tuple[str, float, float]] = (
-        ("side", settings.side, 32),
-        ("batch", settings.batch, 1),
-        ("epochs", settings.epochs, 1),
-        ("devices", settings.devices, 1),
-        ("nodes", settings.nodes, 1),
-        ("learning rate", settings.learning_rate, 0),
-        ("smallest scale", settings.augmentation.scale[0], 0.01),
-        ("largest scale", settings.augmentation.scale[1], settings.augmentation.scale[0]),
-    )
-    for name, value, bound in least:
-        if not math.isfinite(value) or value < bound:
-            raise BadInputError(f"The {name} of a training is at least {bound:g}, not {value:g}.")
 
 
 def _weights(settings: TrainingSettings, surveyed: Survey, fabric: Fabric) -> Tensor | None:

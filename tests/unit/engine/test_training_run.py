@@ -465,12 +465,15 @@ def test_a_set_that_a_killed_program_left_half_written_is_cleared(
     [
         (TrainingSettings(architecture="no-such-net"), "no architecture"),
         (TrainingSettings(architecture="unet", encoder="no-such"), "does not go with"),
-        (TrainingSettings(architecture="unet", batch=0), "batch must be above 0"),
+        (TrainingSettings(architecture="unet", batch=0), "batch of a training is at least 1"),
         (TrainingSettings(architecture="unet", learning_rate=float("nan")), "learning rate"),
-        (TrainingSettings(architecture="unet", minutes=-1), "minutes cannot be below 0"),
+        (TrainingSettings(architecture="unet", learning_rate=float("inf")), "at most 1e"),
+        (TrainingSettings(architecture="unet", side=100_000), "side of a training is at most"),
+        (TrainingSettings(architecture="unet", seed=-5), "seed of a training is at least 0"),
+        (TrainingSettings(architecture="unet", minutes=-1), "minutes of a training is at least 0"),
         (
             TrainingSettings(architecture="unet", augmentation=Augmentation(scale=(2.0, 1.0))),
-            "scales go from low to high",
+            "largest scale of a training is at least 2",
         ),
     ],
 )

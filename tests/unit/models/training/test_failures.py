@@ -20,7 +20,12 @@ from segstudio.models.training import folder as training_folder
 from segstudio.models.training.control import Control
 from segstudio.models.training.events import Ended, Event, Started, Stepped, Validated
 from segstudio.models.training.learner import Learner
-from segstudio.models.training.settings import Precision, TrainingSet, TrainingSettings
+from segstudio.models.training.settings import (
+    Augmentation,
+    Precision,
+    TrainingSet,
+    TrainingSettings,
+)
 
 Train = Callable[..., list[Event]]
 
@@ -111,6 +116,10 @@ def test_a_file_that_goes_while_it_trains_is_named(
 def test_settings_that_cannot_be_are_told(tmp_path: Path, train: Train) -> None:
     for changes, words in (
         ({"side": 8}, "The side of a training is at least 32"),
+        ({"side": 100_000}, "The side of a training is at most 8192"),
+        ({"seed": -5}, "The seed of a training is at least 0"),
+        ({"weight_decay": float("nan")}, "settings.json"),  # JSON has no such number
+        ({"augmentation": Augmentation(flip=7.0)}, "The chance of mirroring of a training is at"),
         ({"architecture": "castle"}, "There is no architecture 'castle'"),
         ({"device": "abacus"}, "There is no device 'abacus'"),
         ({"start": "nobody"}, "There is no semantic model 'nobody'"),
