@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 PAUSE, RESUME, STOP = "pause", "resume", "stop"
+_LOOK_SECONDS = 0.2
 
 
 class Control:
@@ -59,6 +62,23 @@ class Control:
         thread.start()
         return thread
 
+    @contextlib.contextmanager
+    def leaving(self, leave: Callable[[], object]) -> Iterator[None]:
+        """Call `leave` on a thread if it is stopped within: for a wait that asks nobody."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_LOOK_SECONDS):
+                if self._stopped:
+                    leave()
+                    return
+
+        threading.Thread(target=watch, name="leaving", daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
     def heed_signals(self) -> Callable[[], None]:
         """Let SIGINT and SIGTERM stop it, in the main thread; returns what undoes that."""
 
@@ -66,9 +86,30 @@ class Control:
             self._stopped = True  # without the lock, which this very thread may hold
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        stop_hearing = self._hear_signals()
 
         def undo() -> None:
+            stop_hearing()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+        return undo
+
+    def _hear_signals(self) -> Callable[[], None]:
+        """Let a thread hear signals too: the main one may wait where Python has no turn."""
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+
+        def take() -> None:
+            with ours:
+                if ours.recv(1):
+                    self.tell(STOP)
+
+        threading.Thread(target=take, name="signals", daemon=True).start()
+
+        def undo() -> None:
+            signal.set_wakeup_fd(before)
+            theirs.close()
 
         return undo

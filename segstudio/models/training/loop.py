@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import psutil
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -49,7 +51,9 @@ def run(folder: Path, control: Control, tell: Tell) -> Ended:
     log = EventLog(folder, tell)
     try:
         settings, data = read(folder)
-        training = Training(folder, prepare(folder, settings, data), control, log.add)
+        with _leaving(settings, control, log):
+            prepared = prepare(folder, settings, data)
+        training = Training(folder, prepared, control, log.add)
         ended = training.run()
     except Exception as error:  # whatever it is, a person waits for a word
         if not isinstance(error, SegStudioError):
@@ -60,6 +64,25 @@ def run(folder: Path, control: Control, tell: Tell) -> Ended:
     with suppress(OSError):
         log.add(ended)
     return ended
+
+
+@contextmanager
+def _leaving(settings: TrainingSettings, control: Control, log: EventLog) -> Iterator[None]:
+    """Within it, a stop ends a process that waits for others; nothing is to be saved yet."""
+    if settings.nodes * settings.devices == 1:
+        yield
+        return
+
+    def leave() -> None:
+        with suppress(OSError):
+            log.add(Ended("stopped", 0))
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+        os._exit(0)
+
+    with control.leaving(leave):
+        yield
 
 
 class Training:

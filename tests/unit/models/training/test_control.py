@@ -54,3 +54,27 @@ def test_signals_stop_it_and_are_given_back(number: signal.Signals) -> None:
     finally:
         undo()
     assert signal.getsignal(number) is before
+
+
+def test_a_thread_hears_a_signal_that_finds_the_main_one_waiting_where_python_has_no_turn() -> None:
+    control = Control()
+    heard = threading.Event()
+    undo = control.heed_signals()
+    # Python's own handler is taken away: it would get its turn here.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with control.leaving(heard.set):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard.wait(10)
+    finally:
+        undo()
+    assert control.stopped
+
+
+def test_who_left_the_wait_is_not_made_to_leave() -> None:
+    control = Control()
+    heard = threading.Event()
+    with control.leaving(heard.set):
+        pass
+    control.tell("stop")
+    assert not heard.wait(0.5)

@@ -129,3 +129,15 @@ def test_a_folder_without_a_training_ends_with_a_sentence(tmp_path: Path, train:
     last = train(tmp_path)[-1]
     assert last.reason == "failed"
     assert "settings.json" in last.message
+
+
+def test_it_leaves_though_the_other_machine_never_comes(tmp_path: Path) -> None:
+    write_training(tmp_path, settings(nodes=2))
+    process = started(tmp_path)
+    assert process.stderr is not None
+    while b"MEMBER: 1/2" not in (line := process.stderr.readline()):  # Fabric's word that it waits
+        assert line, "it ended without waiting"
+    process.terminate()
+    out, _ = process.communicate(timeout=60)
+    assert [decode(line) for line in out.splitlines()] == [Ended("stopped", 0)]
+    assert process.returncode == 0
