@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from zoo import card_of, plain_categories, seeded_net, small_spec
 
 from segstudio.core.errors import BadInputError
+from segstudio.core.prediction import ModelCategory
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import Architecture
 from segstudio.models.semantic.network import SizedNet
@@ -30,7 +31,7 @@ from segstudio.models.semantic.registry import (
     network_spec,
     semantic_card,
 )
-from segstudio.models.training.networks import fill
+from segstudio.models.training.networks import category_tensors, fill
 
 # b2 to b5 are b1 with more blocks: what is asked of all would take minutes on them.
 DEEP = {f"segformer_b{n}" for n in (2, 3, 4, 5)}
@@ -148,13 +149,30 @@ def test_another_number_of_categories_keeps_what_fits(row: Architecture) -> None
     net = net_of(row)
     other = seeded_net(small_spec(row, categories=5), seed=7)
     before, now = plain_categories(3), (*plain_categories(3)[:2], *plain_categories(5)[2:])
-    fitting, tensors = fill(other, net.state_dict(), before, now)
+    heads = category_tensors(small_spec(row))
+    fitting, tensors = fill(other, net.state_dict(), before, now, heads)
     assert fitting == tensors
     old, new = net.state_dict(), other.state_dict()
-    same = [name for name in old if old[name].shape == new[name].shape]
-    assert all(torch.equal(old[name], new[name]) for name in same)
-    heads = [name for name in old if old[name].shape != new[name].shape]
+    assert heads == {name for name in old if old[name].shape != new[name].shape}
+    assert all(torch.equal(old[name], new[name]) for name in set(old) - heads)
     assert heads and all(torch.equal(new[name][:2], old[name][:2]) for name in heads)
+
+
+def test_as_many_other_categories_as_a_layer_has_channels_take_over_whole_layers() -> None:
+    """SegFormer b0 has layers of 32 channels, which are not 32 categories."""
+    row = architecture("segformer_b0")
+    spec = network_spec(row.key, "", 32)
+    net, other = seeded_net(spec, seed=1), seeded_net(spec, seed=2)
+    before = plain_categories(32)
+    now = (*before[1:], ModelCategory("new", "#000000"))
+    heads, first = category_tensors(spec), other.state_dict()
+    first = {name: first[name].clone() for name in heads}
+    fill(other, net.state_dict(), before, now, heads)
+    old, new = net.state_dict(), other.state_dict()
+    assert all(torch.equal(old[name], new[name]) for name in set(old) - heads)
+    for name in heads:
+        assert torch.equal(new[name][:-1], old[name][1:])
+        assert torch.equal(new[name][-1], first[name][-1])
 
 
 @pytest.mark.parametrize("key", sorted(DEEP))

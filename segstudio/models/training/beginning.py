@@ -16,7 +16,7 @@ from segstudio.models.semantic.contract import SemanticNet
 from segstudio.models.semantic.loading import read_state
 from segstudio.models.semantic.pretraining import pretrain_encoder
 from segstudio.models.semantic.registry import encoder, semantic_card
-from segstudio.models.training.networks import fill
+from segstudio.models.training.networks import category_tensors, fill
 from segstudio.models.training.settings import TrainingSettings
 from segstudio.models.weights import ensure
 
@@ -42,7 +42,7 @@ def begin(
     had.
     """
     if settings.start:
-        return _from_model(net, settings.start, categories)
+        return _from_model(net, spec, settings.start, categories)
     if settings.pretrained and spec.encoder:
         return _from_encoder(net, spec)
     return Beginning(False, _wanted(spec))
@@ -63,10 +63,13 @@ def _from_encoder(net: nn.Module, spec: NetworkSpec) -> Beginning:
     return Beginning(False, _wanted(spec), (note,))
 
 
-def _from_model(net: nn.Module, key: str, categories: Sequence[ModelCategory]) -> Beginning:
+def _from_model(
+    net: nn.Module, spec: NetworkSpec, key: str, categories: Sequence[ModelCategory]
+) -> Beginning:
     card = semantic_card(key)
     path = ensure(card, None, download=False, report=ignore_progress, cancel=CancelToken())
-    fitting, tensors = fill(net, read_state(card, path), card.categories, categories)
+    heads = category_tensors(spec)
+    fitting, tensors = fill(net, read_state(card, path), card.categories, categories, heads)
     if not fitting:
         raise BadInputError(
             f"Nothing of {card.title} fits this network; choose the architecture and the encoder "

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from segstudio.core.errors import BadInputError
 from segstudio.core.prediction import ModelCategory
 from segstudio.models.semantic.card import NetworkSpec
-from segstudio.models.semantic.registry import network_spec
+from segstudio.models.semantic.registry import build, network_spec
 from segstudio.models.training.settings import Optimiser, TrainingSettings
 
 
@@ -47,16 +50,32 @@ def optimiser_of(
     return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 
+def category_tensors(spec: NetworkSpec) -> frozenset[str]:
+    """Names of the tensors that have a row for each category: their shapes follow the number.
+
+    Told by networks that take no memory. None where the number cannot be another (one sigmoid).
+    """
+    try:
+        with torch.device("meta"):
+            nets = [build(replace(spec, categories=count)) for count in (2, 3)]
+    except BadInputError:
+        return frozenset()
+    one, other = (cast("nn.Module", net).state_dict() for net in nets)
+    return frozenset(name for name in one if one[name].shape != other[name].shape)
+
+
 def fill(
     net: nn.Module,
     state: Mapping[str, Tensor],
     before: Sequence[ModelCategory],
     now: Sequence[ModelCategory],
+    by_category: Collection[str],
 ) -> tuple[int, int]:
     """Copy what fits of another network's state dict: (how many tensors fit, how many `net` has).
 
-    A tensor with a row for each category takes over the rows of the categories of the same name,
-    and leaves the others; equal lists of names fit as they are. What has other shapes stays.
+    A tensor named in `by_category` (see `category_tensors`) takes over the rows of the categories
+    of the same name, and leaves the others; equal lists of names fit as they are. What has other
+    shapes stays.
     """
     same = [one.name for one in before] == [one.name for one in now]
     places = {one.name: index for index, one in enumerate(before)}
@@ -68,16 +87,11 @@ def fill(
             source = state.get(name)
             if source is None or source.ndim != target.ndim:
                 continue
-            by_category = (
-                not same
-                and target.ndim > 0
-                and (len(source), len(target)) == (len(before), len(now))
-                and source.shape[1:] == target.shape[1:]
-            )
-            if by_category:
-                for to, from_ in pairs:
-                    target[to].copy_(source[from_])
-                fitting += bool(pairs)
+            if name in by_category and not same:
+                if len(source) == len(before) and source.shape[1:] == target.shape[1:]:
+                    for to, from_ in pairs:
+                        target[to].copy_(source[from_])
+                    fitting += bool(pairs)
             elif source.shape == target.shape:
                 target.copy_(source)
                 fitting += 1

@@ -130,7 +130,7 @@ def test_a_stopped_training_can_be_made_longer(tmp_path: Path, train: Train) -> 
 
 
 def test_it_ends_early_when_nothing_gets_better(tmp_path: Path, train: Train) -> None:
-    write_training(tmp_path, settings(epochs=50, patience=2, learning_rate=0.0))
+    write_training(tmp_path, settings(epochs=50, patience=2, learning_rate=1e-9))
     events = train(tmp_path)
     mious = [event.miou for event in validations(events)]
     assert events[-1].reason == "early"
