@@ -19,6 +19,7 @@ from segstudio.models.semantic.model_key import model_key
 from segstudio.models.semantic.network import SizedNet
 from segstudio.models.semantic.registry import build
 from segstudio.models.tensor_files import first_line, read_tensors
+from segstudio.models.threads import settle_threads
 from segstudio.models.weights import file_sha256, missing_weights
 
 # What published checkpoints hold beside tensors of the network: milesial's list of grey values.
@@ -105,6 +106,8 @@ def _path(card: SemanticCard, weights: Path | None) -> Path:
 
 
 def _filled(card: SemanticCard, path: Path, device: str) -> SizedNet:
+    if device == "cpu":
+        settle_threads()  # on a busy machine, torch's own number is several times as slow
     with memory_errors(device):
         state = read_state(card, path, device)
         net = build(card.spec)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segstudio.core.prediction import ModelCategory
 from segstudio.models import threads
 from segstudio.models.machine import cpu_kind, keep_measured, measured, usable_cores
+from segstudio.models.semantic import library
+from segstudio.models.semantic.card import NetworkSpec, SemanticCard
+from segstudio.models.semantic.loading import load
+from segstudio.models.semantic.registry import build
 from segstudio.models.threads import candidates, chosen_threads, fastest, settle_threads
 
 
@@ -130,3 +136,18 @@ def test_candidates_are_few_and_within_the_cores(cores: int, physical: int | Non
     assert counts == sorted(set(counts)) and counts[0] == 1 and counts[-1] == cores
     assert len(counts) <= 11
     assert physical is None or min(physical, cores) in counts
+
+
+def test_a_semantic_model_is_loaded_for_as_many_threads_as_are_fastest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SEGSTUDIO_HOME", str(tmp_path))
+    spec = NetworkSpec("unet_plain_small", "", 2)
+    categories = (ModelCategory("grass", "#00aa00"), ModelCategory("road", "#888888"))
+    card = SemanticCard("tiny", "Tiny", "", spec, categories, "MIT")
+    library.save(build(spec).state_dict(), card)
+    monkeypatch.setattr(threads, "usable_cores", lambda: 2)
+    keep({1: 0.001, 2: 0.004}, cores=2)
+    torch.set_num_threads(2)
+    load(next(card for card in library.cards() if card.key == "tiny"), None, "cpu")
+    assert torch.get_num_threads() == 1
