@@ -69,6 +69,7 @@ def _card(key: str) -> Weighed:
     try:
         return known[key]
     except KeyError:
+        library.named(key)  # says what is wrong with a damaged one
         raise BadInputError(
             f"There is no model {key!r}; the models are {', '.join(known)}."
         ) from None
@@ -190,13 +191,21 @@ def _place_text(card: Weighed, path: Path | None) -> str:
     return f"{card.title}: {path}"
 
 
+def _trained_state(card: SemanticCard) -> tuple[str, str]:
+    try:
+        library.check_weights(card)
+    except WeightsError as error:
+        return "damaged", str(error)
+    return "good", ""
+
+
 def _verify(cards: tuple[Weighed, ...], output: Output, *, everything: bool) -> int:
     """Each file that is here against its size and SHA-256, published or pinned."""
     rows = []
     for card in cards:
         state, sentence = "built in", ""
-        if _kept(card) is not None:
-            state = "good"
+        if isinstance(card, SemanticCard) and card.folder is not None:
+            state, sentence = _trained_state(card)
         if card.weights is not None:
             try:
                 path = weights.find(card, report=output.progress)
@@ -205,7 +214,7 @@ def _verify(cards: tuple[Weighed, ...], output: Output, *, everything: bool) -> 
                 state, sentence = "damaged", str(error)
         rows.append({"key": card.key, "state": state, "reason": sentence})
     if everything:
-        damaged = library.damaged()
+        damaged = [one for one in library.damaged() if one not in {row["reason"] for row in rows}]
         rows += [{"key": "", "state": "damaged", "reason": sentence} for sentence in damaged]
     width = max((len(row["key"]) for row in rows), default=0)
     lines = [f"{row['key']:<{width}} {row['state']}  {row['reason']}".rstrip() for row in rows]

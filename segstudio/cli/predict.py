@@ -219,6 +219,9 @@ def _write_maps(
     out: Path = arguments.out
     everything = image_sources(arguments.source)
     targets, sources = _targets(everything, out), _chosen(arguments, everything)
+    if isinstance(predicting.model, SemanticSlot):
+        # What is wrong with the model is told before any image, and nothing is written then.
+        predicting.model.load(CancelToken(), output.progress)
     _write_table(out, predicting.model.card.categories)
     written: list[str] = []
     failed: list[dict[str, str]] = []

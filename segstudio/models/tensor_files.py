@@ -31,10 +31,7 @@ def read_tensors(
             f"The weights of {card.title} at {path} cannot be read: {error.strerror or error}."
         ) from error
     except Exception as error:  # a damaged or hostile file may fail in any way
-        raise WeightsError(
-            f"{path} is damaged or is not a checkpoint; delete it and get the weights of "
-            f"{card.title} with `segstudio models pull {card.key}`."
-        ) from error
+        raise WeightsError(f"{path} is damaged or is not a checkpoint; {_remedy(card)}.") from error
     if isinstance(state, dict):
         state = {name: value for name, value in state.items() if name not in passed_over}
     if not isinstance(state, dict) or not all(
@@ -42,9 +39,15 @@ def read_tensors(
     ):
         raise WeightsError(
             f"{path} does not hold a table of tensors, so it is not a checkpoint of {card.title}; "
-            f"get one with `segstudio models pull {card.key}`."
+            f"{_remedy(card)}."
         )
     return state
+
+
+def _remedy(card: Weighed) -> str:
+    if card.weights is None:  # trained here: there is nowhere to get it from
+        return f"train {card.title} again"
+    return f"delete it and get the weights of {card.title} with `segstudio models pull {card.key}`"
 
 
 def _loaded(path: Path, device: str) -> object:

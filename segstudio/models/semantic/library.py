@@ -7,6 +7,7 @@ a file: cards are JSON of a known shape, weights are safetensors.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import shutil
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from safetensors import SafetensorError, safe_open
 
 from segstudio.config.paths import data_dir
-from segstudio.core.errors import BadInputError, StorageError
+from segstudio.core.errors import BadInputError, StorageError, WeightsError
 from segstudio.models.semantic.card import SemanticCard
 
 if TYPE_CHECKING:
@@ -55,10 +57,10 @@ def save(net_state: Mapping[str, Tensor], card: SemanticCard) -> Path:
         temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=target.parent))
         write(net_state, card, temporary)
         _exchange(temporary, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the writer of tensors has its own for a full disk
         raise StorageError(
             f"The model {card.title} cannot be saved in {target.parent}: "
-            f"{error.strerror or error}; make room and try again."
+            f"{getattr(error, 'strerror', None) or error}; make room and try again."
         ) from error
     finally:
         if temporary is not None:
@@ -67,7 +69,10 @@ def save(net_state: Mapping[str, Tensor], card: SemanticCard) -> Path:
 
 
 def write(net_state: Mapping[str, Tensor], card: SemanticCard, place: Path) -> None:
-    """Write card and weights into the folder `place`, each whole or not at all. Raises OSError."""
+    """Write card and weights into the folder `place`, each whole or not at all.
+
+    Raises OSError, and SafetensorError where the disk refuses the weights.
+    """
     from safetensors.torch import save_file  # noqa: PLC0415 - brings torch
 
     weights = {name: value.detach().cpu().contiguous() for name, value in net_state.items()}
@@ -92,12 +97,40 @@ def read(place: Path) -> SemanticCard:
         ) from error
     if not (place / WEIGHTS).is_file():
         raise BadInputError(f"{place} holds a model without its {WEIGHTS}; train it again.")
-    if card.spec.categories != len(card.categories):
+    if card.spec.categories != len(card.categories) or not _makes_sense(card):
         raise BadInputError(f"{place} holds a model whose card contradicts itself; train it again.")
     if not _KEY.fullmatch(card.key):
         raise BadInputError(f"{place} holds a model whose key is no plain name; train it again.")
     # A file must not choose which function is called.
     return replace(card, folder=place, loader=SemanticCard.loader)
+
+
+def _makes_sense(card: SemanticCard) -> bool:
+    """Whether its numbers are some that images can be brought through the network by."""
+    mean, std = card.normalisation.mean, card.normalisation.std
+    positive = (card.temperature, *std)
+    return (
+        all(math.isfinite(one) for one in (*mean, *positive))
+        and min(positive) > 0
+        and card.side > 0
+        and card.spec.categories > 0
+    )
+
+
+def check_weights(card: SemanticCard) -> None:
+    """Raise WeightsError where the weights of a trained model are not whole; reads no tensor."""
+    assert card.folder is not None, "only models that were trained here are in the library"
+    path = card.folder / WEIGHTS
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise damaged_weights(path) from error
+
+
+def damaged_weights(path: Path) -> WeightsError:
+    """That a trained model's file cannot be read; there is nowhere to get it again from."""
+    return WeightsError(f"{path} is damaged; train the model again, and delete its folder.")
 
 
 def cards() -> tuple[SemanticCard, ...]:
@@ -114,6 +147,15 @@ def cards() -> tuple[SemanticCard, ...]:
     return tuple(sorted(found, key=lambda card: (-card.created_at, card.key)))
 
 
+def named(key: str) -> SemanticCard | None:
+    """The model of that key, None if there is none. Raises BadInputError if it is damaged."""
+    place = folder() / key
+    if not _KEY.fullmatch(key) or not place.is_dir():
+        return None
+    card = read(place)
+    return card if card.key == key else None
+
+
 def damaged() -> tuple[str, ...]:
     """A sentence for each folder in the library that holds no model that can be used."""
     sentences = []
@@ -123,6 +165,10 @@ def damaged() -> tuple[str, ...]:
         except BadInputError as error:
             sentences.append(str(error))
             continue
+        try:
+            check_weights(card)
+        except WeightsError as error:
+            sentences.append(str(error))
         if card.key != place.name:
             sentences.append(f"{place} holds the model {card.key!r}, which is another name.")
     return tuple(sentences)

@@ -67,9 +67,14 @@ def semantic_cards() -> tuple[SemanticCard, ...]:
 
 
 def semantic_card(key: str) -> SemanticCard:
-    """The card of that key, published or trained. Raises BadInputError, naming the known ones."""
+    """The card of that key, published or trained.
+
+    Raises BadInputError, naming the known ones; for a damaged one, what is wrong with it.
+    """
     if key in _PUBLISHED:
         return _PUBLISHED[key]
+    if (known := library.named(key)) is not None:
+        return known
     trained = {card.key: card for card in library.cards()}
     try:
         return trained[key]

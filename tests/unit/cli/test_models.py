@@ -97,6 +97,11 @@ def test_trained_models_have_a_place_and_are_verified() -> None:
     assert Run("path", "roads").data["path"].endswith("roads")
     assert Run("pull", "roads").data["path"].endswith("roads")
     assert Run("verify", "roads").rows[0]["state"] == "good"
+    (library.folder() / "roads" / library.WEIGHTS).write_bytes(b"cut")
+    found = Run("verify")
+    assert found.status == 1
+    (damaged,) = [row for row in found.rows if row["state"] == "damaged"]
+    assert damaged["key"] == "roads" and "train the model again" in damaged["reason"]
     (library.folder() / "roads" / library.WEIGHTS).unlink()
     found = Run("verify")
     assert found.status == 1

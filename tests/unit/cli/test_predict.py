@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from segstudio.__main__ import main as start
 from segstudio.cli import main
-from segstudio.core.errors import BadInputError
+from segstudio.core.errors import BadInputError, WeightsError
 from segstudio.core.image import ImageState, RgbImage
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.engine.image_session import ImageSession
@@ -155,6 +155,8 @@ def test_a_folder_of_a_model_and_of_images_without_a_project(
     data = ran(capsys, *asked)
     assert [Path(name).name for name in data["files"]] == ["a.png"]
     assert [failed["path"] for failed in data["failed"]] == ["broken.png"]
+    again = ran(capsys, *asked)
+    assert (again["predicted"], again["already_there"]) == (0, 1)
     (photos / "a.png").unlink()
     assert ran(capsys, *asked, status=1)["files"] == []
     with pytest.raises(BadInputError, match="is no project, so there is nothing to add"):
@@ -197,6 +199,17 @@ def test_maps_of_another_model_are_not_mixed_in(
     (out / "categories.csv").write_text("id,name\n0,house\n")
     with pytest.raises(BadInputError, match="label maps of other categories already"):
         main(["predict", str(project), "--model", "small", "--out", str(out)])
+
+
+def test_a_damaged_model_is_told_once_and_leaves_nothing_behind(
+    model: SemanticCard, project: Path, tmp_path: Path
+) -> None:
+    assert model.folder is not None
+    (model.folder / library.WEIGHTS).write_bytes(b"cut")
+    out = tmp_path / "maps"
+    with pytest.raises(WeightsError, match="train Small again"):
+        main(["predict", str(project), "--model", "small", "--device", "cpu", "--out", str(out)])
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

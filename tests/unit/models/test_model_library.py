@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from zoo import card_of
 
 from segstudio.config.paths import data_dir
-from segstudio.core.errors import BadInputError, StorageError
+from segstudio.core.errors import BadInputError, StorageError, WeightsError
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import NetworkSpec, SemanticCard
+from segstudio.models.semantic.loading import read_state
 from segstudio.models.semantic.registry import semantic_card, semantic_cards
 
 SPEC = NetworkSpec("unet_plain", "", 3, {"features": 4})
@@ -72,9 +76,13 @@ def test_a_disk_that_refuses_leaves_the_old_model(monkeypatch: pytest.MonkeyPatc
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
-    with pytest.raises(StorageError, match="No space left on device; make room"):
-        library.save({"b": torch.ones(1)}, card("one"))
+    def also_full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    for refusing in (full, also_full):
+        monkeypatch.setattr("safetensors.torch.save_file", refusing)
+        with pytest.raises(StorageError, match=r"No space left on device.*; make room"):
+            library.save({"b": torch.ones(1)}, card("one"))
     assert (place / library.WEIGHTS).read_bytes() == before
     assert [entry.name for entry in place.parent.iterdir()] == ["one"]
 
@@ -89,6 +97,10 @@ def damage(place: Path, how: str) -> None:
         (place / library.CARD).write_text('{"key": 5}')
     elif how == "no weights":
         (place / library.WEIGHTS).unlink()
+    elif how == "cut weights":
+        (place / library.WEIGHTS).write_bytes((place / library.WEIGHTS).read_bytes()[:-1])
+    elif how == "no temperature":
+        (place / library.CARD).write_text(json.dumps({**text, "temperature": 0.0}))
     elif how == "another key":
         (place / library.CARD).write_text(json.dumps({**text, "key": "graph_cut"}))
     else:
@@ -98,7 +110,14 @@ def damage(place: Path, how: str) -> None:
 
 @pytest.mark.parametrize(
     "how",
-    ["no card", "no json", "of another shape", "no weights", "another key", "contradicts itself"],
+    [
+        "no card",
+        "no json",
+        "of another shape",
+        "no weights",
+        "no temperature",
+        "contradicts itself",
+    ],
 )
 def test_a_damaged_folder_is_passed_over_and_named(how: str) -> None:
     library.save(STATE, card("good"))
@@ -107,8 +126,46 @@ def test_a_damaged_folder_is_passed_over_and_named(how: str) -> None:
     assert [row.key for row in library.cards()] == ["good"]
     (sentence,) = library.damaged()
     assert str(place) in sentence and sentence.endswith(".")
+    with pytest.raises(BadInputError, match=re.escape(sentence)):
+        semantic_card("bad")
+
+
+def test_a_model_of_another_name_than_its_folder_is_not_taken_for_it() -> None:
+    place = library.save(STATE, card("bad"))
+    damage(place, "another key")
+    assert library.cards() == ()
+    assert "which is another name" in library.damaged()[0]
     with pytest.raises(BadInputError, match="no semantic model 'bad'"):
         semantic_card("bad")
+
+
+def test_weights_that_were_cut_short_are_told_without_loading_them() -> None:
+    place = library.save(STATE, card("bad"))
+    library.check_weights(semantic_card("bad"))
+    damage(place, "cut weights")
+    with pytest.raises(WeightsError, match="is damaged; train the model again"):
+        library.check_weights(semantic_card("bad"))
+    assert library.damaged() == (f"{place / library.WEIGHTS} is damaged; train the model again, "
+                                 "and delete its folder.",)  # fmt: skip
+
+
+def test_weights_that_are_a_pickle_are_refused_and_the_remedy_is_to_train_again(
+    tmp_path: Path,
+) -> None:
+    place = library.save(STATE, card("bad"))
+    run = tmp_path / "it ran"
+    (place / library.WEIGHTS).write_bytes(pickle.dumps(Hostile(run)))
+    with pytest.raises(WeightsError, match=r"is not a checkpoint; train .* again\."):
+        read_state(semantic_card("bad"), None)
+    assert not run.exists()
+
+
+class Hostile:
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self._place,)
 
 
 def test_a_deleted_model_is_gone() -> None:
