@@ -16,7 +16,7 @@ from segstudio.core.prediction import IGNORE, ModelCategory
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.engine.file_stamps import FileWatch
 from segstudio.engine.training_choices import ImageChoice, LabelPlan, SetChoices, label_plan
-from segstudio.engine.training_splits import share_out
+from segstudio.engine.training_splits import content_of, share_out
 from segstudio.formats.selection import drawn_annotations
 from segstudio.formats.visible import visible_parts
 from segstudio.imaging.read import read_size
@@ -284,7 +284,7 @@ def _faults(
         )
     elif not found:
         yield f"None of the labelled images can be used; {broken[0].path}: {broken[0].reason}"
-    elif len(found) == 1:
+    elif len({content_of(image.record) for image in found}) == 1:
         yield (
             f"Only one image can be used ({found[0].record.path}), and training needs at least "
             "two: one to learn from and one to check with; label another one."

@@ -273,6 +273,26 @@ def fault_of(store: ProjectStore, choices: SetChoices = EMPTY) -> str:
     return found.faults[0]
 
 
+def test_copies_of_an_image_are_never_learnt_from_and_checked_with(tmp_path: Path) -> None:
+    with training_project(tmp_path / "p", count=4) as store:
+        square = store.categories()[0]
+        for number in range(12):
+            pixels, in_square, _ = shapes(SIZE, number % 4)
+            annotate(store, add_image(store, f"copy{number}.png", pixels), square, in_square)
+        pixels, in_square, _ = shapes(SIZE, 9)
+        for path, split in (("u.png", "train"), ("v.png", "val")):
+            annotate(store, add_image(store, path, pixels, split=split), square, in_square)
+        for seed in range(5):
+            made = survey(store, SetChoices(seed=seed))
+            train, val = ({row.record.sha256 for row in part} for part in (made.train, made.val))
+            assert train and val and not train & val
+            assert len(made.train) + len(made.val) == 18
+            assert [text for text in made.warnings if "copies" in text] == [
+                "v.png is the same image as u.png of “train”; copies count where the first of "
+                "them is."
+            ]
+
+
 def test_each_fault_is_one_sentence_with_a_remedy(tmp_path: Path) -> None:
     with training_project(tmp_path / "p", count=0) as store:
         square, disc = store.categories()
@@ -281,7 +301,10 @@ def test_each_fault_is_one_sentence_with_a_remedy(tmp_path: Path) -> None:
         first = add_image(store, "first.png", pixels)
         annotate(store, first, square, in_square)
         assert "Only one image can be used (first.png)" in fault_of(store)
-        second = add_image(store, "second.png", pixels)
+        copy = add_image(store, "copy.png", pixels)
+        annotate(store, copy, square, in_square)
+        assert "Only one image can be used (first.png)" in fault_of(store)
+        second = add_image(store, "second.png", pixels ^ 1)
         annotate(store, second, square, in_square)
         assert "Every pixel that counts is “square”" in fault_of(store, SetChoices())
         nothing = SetChoices(targets={square.id: IGNORED})
