@@ -312,7 +312,7 @@ def test_each_fault_is_one_sentence_with_a_remedy(tmp_path: Path) -> None:
         all_out = SetChoices(targets={square.id: IGNORED, disc.id: IGNORED})
         assert "There is no category to learn" in fault_of(store, all_out)
         assert "between 0 and 1" in fault_of(store, SetChoices(val_share=1.0))
-        for name in ("first.png", "second.png"):
+        for name in ("first.png", "copy.png", "second.png"):
             (store.images_dir / name).unlink()
         sentence = fault_of(store)
         assert sentence.startswith("None of the labelled images can be used; first.png:")
