@@ -23,6 +23,7 @@ class Control:
         self._changed = threading.Condition()
         self._paused = False
         self._stopped = False
+        self._heard: socket.socket | None = None
 
     @property
     def stopped(self) -> bool:
@@ -98,12 +99,13 @@ class Control:
     def _hear_signals(self) -> Callable[[], None]:
         """Let a thread hear signals too: the main one may wait where Python has no turn."""
         ours, theirs = socket.socketpair()
+        self._heard = theirs  # as long as we live: the system writes into it
         theirs.setblocking(False)
         before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
 
         def take() -> None:
             with ours:
-                if ours.recv(1):
+                while ours.recv(1):
                     self.tell(STOP)
 
         threading.Thread(target=take, name="signals", daemon=True).start()
@@ -111,5 +113,6 @@ class Control:
         def undo() -> None:
             signal.set_wakeup_fd(before)
             theirs.close()
+            self._heard = None
 
         return undo
