@@ -26,8 +26,9 @@ from segstudio.engine.training_folder import RunState
 from segstudio.engine.training_process import ProcessState, TrainingProcess, death_sentence
 from segstudio.engine.training_run import TrainingRun, TrainingRuns, training_dir
 from segstudio.engine.training_survey import survey
-from segstudio.models.semantic import library
-from segstudio.models.semantic.card import NetworkSpec, SemanticCard
+from segstudio.models.semantic import library, registry
+from segstudio.models.semantic.card import Architecture, NetworkSpec, SemanticCard
+from segstudio.models.semantic.registry import ARCHITECTURES
 from segstudio.models.training.events import Ended, Event, Paused, Started, Stepped, Validated
 from segstudio.models.training.settings import Augmentation, Optimiser, TrainingSettings
 from segstudio.store.project import ProjectStore
@@ -530,6 +531,25 @@ def test_more_is_needed_of_the_disk_for_more_parameters_and_moments(store: Proje
     assert sgd < small < large
 
 
+@pytest.mark.parametrize(
+    "architecture",
+    [*(row for row in ARCHITECTURES if not row.encoders), registry.architecture("unet")],
+    ids=lambda row: row.key,
+)
+def test_what_is_needed_of_the_disk_is_little_more_than_14_times_the_parameters(
+    store: ProjectStore, architecture: Architecture
+) -> None:
+    """Four checkpoints with two moments each, two models; the project has five small images."""
+    import torch
+
+    made = survey(store, EMPTY)
+    with torch.device("meta"):  # no memory, no time
+        net = registry.build(registry.network_spec(architecture.key, "", len(made.categories)))
+    real = 14 * 4 * sum(one.numel() for one in net.parameters())
+    told = training_space.needed_bytes(TrainingSettings(architecture=architecture.key), made)
+    assert real < told < 1.8 * real + (80 << 20)
+
+
 # -- the model -----------------------------------------------------------------------------------
 
 
@@ -554,7 +574,7 @@ def test_the_best_model_is_put_among_those_that_can_be_used(runs: TrainingRuns) 
     first, second = runs.adopt(run), runs.adopt(run, "Fünf Formen!")
     assert (first.key, second.key) == ("funf-formen", "funf-formen-2")
     assert first.title == "Fünf Formen!"
-    assert first.trained_on == "4 images of shapes"
+    assert first.trained_on == "4 images of “shapes”"
     assert first.scores == {"miou": 0.5}
     assert {card.key for card in library.cards()} == {first.key, second.key}
     assert first.folder is not None
