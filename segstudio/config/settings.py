@@ -23,6 +23,7 @@ from segstudio.config.paths import config_dir
 from segstudio.core.errors import StorageError
 
 RECENT_PROJECTS = 10
+_FORMER_NAMES = {"prediction_disk_mb": "predictions_disk_mb"}  # settings that were renamed
 
 T = TypeVar("T")
 Value = bool | int | float | str | tuple[str, ...] | Mapping[str, str]
@@ -202,6 +203,9 @@ def load_settings(path: Path | None = None, complain: Callable[[str], None] = _s
         complain(_set_aside(path))
         return Settings()
     values: dict[str, Any] = {}
+    for former, name in _FORMER_NAMES.items():
+        if former in table:
+            table.setdefault(name, table[former])
     for name, option in options().items():
         if name not in table:
             continue
@@ -249,7 +253,8 @@ def _foreign_keys(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return {name: value for name, value in table.items() if name not in options()}
+    ours = {*options(), *_FORMER_NAMES}
+    return {name: value for name, value in table.items() if name not in ours}
 
 
 def _checked(default: Value, value: object, option: Option) -> Value | None:

@@ -110,6 +110,19 @@ def test_keys_of_a_newer_version_are_kept_when_saving(tmp_path: Path) -> None:
     assert table["future"] == "kept" and table["novel"] == {"x": 1} and table["theme"] == "light"
 
 
+def test_a_setting_of_a_former_name_is_read_and_saved_under_the_name_that_it_has(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("prediction_disk_mb = 77\n")
+    assert load_settings(path).predictions_disk_mb == 77
+    save_settings(load_settings(path), path)
+    table = tomllib.loads(path.read_text())
+    assert table["predictions_disk_mb"] == 77 and "prediction_disk_mb" not in table
+    path.write_text("prediction_disk_mb = 77\npredictions_disk_mb = 5\n")
+    assert load_settings(path).predictions_disk_mb == 5
+
+
 def test_the_ten_projects_opened_last_are_remembered_once_each(tmp_path: Path) -> None:
     settings = Settings()
     for number in range(14):
