@@ -13,6 +13,9 @@ from segstudio.core.progress import CancelToken
 from segstudio.imaging import slic_apart
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Tests run in as many processes as there are cores; on small networks several threads of each wait
+# for one another, and take up to ten times the processor's time. Programs that tests start heed it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What numba compiles is kept from run to run, also by the programs that tests start.
 _COMPILED = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_COMPILED))
