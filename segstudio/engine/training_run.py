@@ -237,7 +237,7 @@ class TrainingRuns:
         Raises BadInputError where there is none yet, StorageError where it cannot be copied.
         """
         note = run.folder.note()
-        images = f"{note.train_images} images of {note.project_name}"
+        images = f"{note.train_images} images of “{note.project_name}”"
         return adopted(run.folder.path, title.strip() or note.title, images)
 
     def delete(self, run: TrainingRun) -> None:

@@ -65,7 +65,8 @@ def _wire_predicting(
     panel.cancel_wanted.connect(desk.cancel)
     panel.turn_wanted.connect(desks.semantic_turning.ask)
     panel.asking.changed.connect(desk.use_settings)
-    panel.predict.clicked.connect(window.canvas.setFocus)
+    for button in (panel.predict, panel.cancel):  # it goes, and the next one is not meant
+        button.clicked.connect(window.canvas.setFocus)
     desk.begun.connect(lambda: window.tabs.setCurrentWidget(panel))
 
     def follow_ready() -> None:

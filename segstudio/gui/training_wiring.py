@@ -51,6 +51,8 @@ def wire_training(
     view.resume_wanted.connect(desk.resume)
     view.use_wanted.connect(desk.use)
     view.delete_wanted.connect(desk.delete)
+    for button in (view.pause, view.resume, view.stop, view.use, view.delete):
+        button.clicked.connect(window.canvas.setFocus)  # it may go, and the next one not be meant
     view.picture_wanted.connect(lambda image: desks.quality.save_picture(image, "training.png"))
     view.image_wanted.connect(lambda example: desks.jump.jump_to(example.name))
     desk.shown_wanted.connect(lambda: window.tabs.setCurrentWidget(panel))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +20,10 @@ from training_project import training_project
 
 from segstudio.config.settings import Settings
 from segstudio.core.mask import Box
+from segstudio.engine.label_map_folder import LabelMapFolder
 from segstudio.gui.app import Studio
 from segstudio.gui.demo_hand import Hand
+from segstudio.gui.desks import quality as quality_desk
 from segstudio.gui.panels.quality import QualityPanel
 from segstudio.gui.theme import apply_theme
 from segstudio.store.project import ProjectStore
@@ -176,3 +180,42 @@ def test_after_an_edit_the_numbers_are_said_to_be_old_and_trouble_is_one_sentenc
     hand.settle()
     assert "empty" in hand.window.status.message.whole_text
     assert panel(hand).compare.isEnabled() and "mIoU" in panel(hand).said.text()
+
+
+def test_a_comparison_of_one_project_is_not_shown_in_the_next(
+    hand: Hand,
+    maps: tuple[Path, list[np.ndarray], list[np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released, real = threading.Event(), quality_desk.evaluate
+
+    def held(*arguments: Any) -> Any:
+        released.wait(20)
+        return real(*arguments)
+
+    monkeypatch.setattr(quality_desk, "evaluate", held)
+    with training_project(tmp_path / "other", 2) as store:
+        other = store.path
+    hand.studio.actions.actions["view.quality"].trigger()
+    hand.settle()
+    hand.studio.desks.quality.add_folder(maps[0], 0)
+    panel(hand).compare.click()
+    hand.wait(lambda: hand.studio.desks.quality._job is not None, "nothing is compared")
+    hand.studio.desks.project.open(other)
+    hand.wait(lambda: len(hand.workspace.images) == 2, "the other does not open")
+    released.set()
+    hand.settle()
+    assert not panel(hand).tabs.isVisibleTo(panel(hand))
+    assert panel(hand).compare.isEnabled()
+
+
+def test_labels_are_not_held_against_themselves(hand: Hand, maps: tuple[Path, Any, Any]) -> None:
+    hand.studio.actions.actions["view.quality"].trigger()
+    hand.settle()
+    shown = panel(hand)
+    shown.show_sets([LabelMapFolder(maps[0])])
+    assert not shown.compare.isEnabled() and shown.compare.toolTip()
+    shown.show_sets([LabelMapFolder(maps[0]), LabelMapFolder(maps[0].parent)])
+    assert shown.first.currentIndex() != shown.truth.currentIndex()
+    assert shown.compare.isEnabled() and not shown.compare.toolTip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from segstudio.gui.app import Studio
 from segstudio.gui.canvas.label_map_levels import LabelMapLevels
 from segstudio.gui.canvas.label_map_look import Shows
 from segstudio.gui.demo_hand import Hand
+from segstudio.gui.desks import semantic_turning as turning
 from segstudio.gui.desks.semantic_turning import Scope
 from segstudio.gui.dialogs.semantic_turning import TurnDialog
 from segstudio.models.semantic.card import SemanticCard
@@ -188,8 +191,9 @@ def test_a_prediction_under_way_can_be_stopped_from_the_panel(
     hand.press("Ctrl+P")
     hand.wait(panel.cancel.isVisible, "nothing can be stopped")
     assert not panel.predict.isVisible()
-    panel.cancel.click()
+    QTest.mouseClick(panel.cancel, Qt.MouseButton.LeftButton)
     hand.wait(lambda: not hand.studio.desks.semantic.running, "it does not stop")
+    assert hand.window.focusWidget() is hand.canvas  # not what comes after the button that went
     assert panel.predict.isVisible()
     assert levels(hand) is None
 
@@ -381,6 +385,31 @@ def test_all_images_become_annotations_as_one_run_that_is_taken_back(
     predicted.settle()
     assert predicted.workspace.annotations == ()
     assert sum(predicted.workspace.image_counts.values()) == 0
+
+
+def test_what_is_predicted_of_one_project_never_becomes_annotations_of_the_next(
+    predicted: Hand, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = photos.parent / "other"
+    shutil.copytree(photos, other, ignore=shutil.ignore_patterns("*.segstudio*"))
+    released, real = threading.Event(), turning.predict_images
+
+    def held(*arguments: Any) -> Any:
+        found = real(*arguments)
+        released.wait(20)
+        return found
+
+    monkeypatch.setattr(turning, "predict_images", held)
+    dialog = turn_dialog(predicted)
+    dialog.scope.set_value(Scope.ALL)
+    dialog.button.click()
+    before = predicted.workspace.store
+    predicted.studio.desks.project.open(other)
+    predicted.wait(lambda: predicted.workspace.store is not before, "the other does not open")
+    released.set()
+    predicted.settle()
+    assert sum(predicted.workspace.image_counts.values()) == 0
+    assert not predicted.workspace.categories
 
 
 def test_things_get_crisp_edges_from_the_prompt_model(predicted: Hand) -> None:

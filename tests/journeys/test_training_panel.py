@@ -153,8 +153,9 @@ def test_pause_resume_and_stop_are_heard_and_a_stopped_one_goes_on(
     train(hand)
     hand.wait(lambda: desk.live is not None and desk.live.story.step == 2, "it does not run")
     hand.wait(view.pause.isEnabled, "it cannot be paused")
-    view.pause.click()
+    QTest.mouseClick(view.pause, Qt.MouseButton.LeftButton)
     hand.wait(lambda: state(hand) == "paused", "it does not pause")
+    assert hand.window.focusWidget() is hand.canvas  # not the next button, which Space would press
     hand.wait(lambda: view.resume.isVisibleTo(view), "it cannot go on")
     assert "paused" in view.title.text()
     view.resume.click()
@@ -169,6 +170,10 @@ def test_pause_resume_and_stop_are_heard_and_a_stopped_one_goes_on(
     ended(hand)
     assert state(hand) == RunState.DONE and len(desk.runs) == 1
     assert list(panel(hand).view.story.loss_epochs) == [1, 2, 3, 4, 5]
+    bar = view.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    panel(hand).larger.click()
+    assert bar.value() == 0
 
 
 def test_only_one_trains_at_a_time_and_that_is_said(
@@ -264,6 +269,27 @@ def test_a_model_is_put_to_use_and_stays_when_its_training_is_deleted(hand: Hand
     hand.close()
     desk._bin.empty()  # as its timer does, should that be late
     assert not folder.exists() and [card.key for card in library.cards()] == adopted
+
+
+def test_a_training_that_ends_while_another_project_is_open_can_be_put_to_use(
+    hand: Hand, mischief: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mischief.setenv("TRAINING_STAND_IN", "slow")
+    with training_project(tmp_path / "other", 2) as store:
+        other = store.path
+    train(hand, epochs=2)
+    desk = hand.studio.desks.training
+    hand.wait(lambda: desk.live is not None, "it does not run")
+    give_model(hand)
+    hand.studio.desks.project.open(other)
+    hand.wait(lambda: len(hand.workspace.images) == 2, "the other does not open")
+    hand.wait(lambda: desk.live is None, "the training does not end")
+    hand.settle()
+    assert hand.window.status.offer_button.text() == "Use this model"
+    assert desk.runs == ()
+    hand.window.status.offer_button.click()
+    hand.settle()
+    assert [card.title for card in library.cards()] == ["U-Net · ResNet-18"]
 
 
 def test_what_hinders_a_training_is_said_before_it_starts(hand: Hand) -> None:

@@ -12,7 +12,7 @@ from segstudio.core.mask import Box
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.evaluation import EvaluationOptions, evaluate
 from segstudio.engine.evaluation_scores import Evaluation
-from segstudio.engine.job import Callbacks
+from segstudio.engine.job import Callbacks, Job
 from segstudio.engine.jobs import Lane
 from segstudio.engine.label_map_folder import LabelMapFolder
 from segstudio.engine.label_set import LabelSet
@@ -52,6 +52,7 @@ class QualityDesk(QObject):
         self._folders: list[LabelMapFolder] = []
         self._found: list[LabelSet] = []
         self._waiting: tuple[str, Box] | None = None  # until that image is open
+        self._job: Job[Evaluation] | None = None
         self._forget = QTimer(self)
         self._forget.setSingleShot(True)
         self._forget.setInterval(SHOWN_MS)
@@ -59,6 +60,8 @@ class QualityDesk(QObject):
         workspace.project_changed.connect(self._follow_project)
 
     def _follow_project(self) -> None:
+        if self._job is not None:  # its images are those of the other project
+            self._job.cancel()
         self._found, self._waiting = [], None
         self.sets_changed.emit(list(self._folders))
         self.refresh()
@@ -121,9 +124,14 @@ class QualityDesk(QObject):
             self._workspace.tell_error(error)
             self.ended.emit()
 
+        store = self._workspace.store
+
         def start(_: object = None) -> None:
+            if store is not self._workspace.store:
+                self.ended.emit()
+                return
             answer = Callbacks(done, failed, self.ended.emit)
-            submit(self._workspace, self.tr("comparing"), work, answer)
+            self._job = submit(self._workspace, self.tr("comparing"), work, answer)
 
         self.begun.emit()
         runner, waiting = self._workspace.runner, self.tr("waiting for edits")

@@ -13,7 +13,7 @@ from segstudio.core.prediction import SemanticPrediction
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.import_plan import CategoryTarget
-from segstudio.engine.job import Callbacks
+from segstudio.engine.job import Callbacks, Job
 from segstudio.engine.jobs import Lane
 from segstudio.engine.label_map_annotations import turn_into_annotations
 from segstudio.engine.label_map_parts import (
@@ -85,6 +85,13 @@ class SemanticTurnDesk(QObject):
         self._workspace, self._desk = workspace, desk
         self._prompts, self._embeddings = prompts, embeddings
         self._options = LabelMapOptions()  # as they were used last
+        self._job: Job[PredictedParts] | None = None
+        workspace.project_changed.connect(self._stop)
+
+    def _stop(self) -> None:
+        """Another project: what is predicted of the old one's images is not for this one."""
+        if self._job is not None:
+            self._job.cancel()
 
     @property
     def _models(self) -> SemanticModelDesk:
@@ -250,7 +257,7 @@ class SemanticTurnDesk(QObject):
             return predict_images(store, images, predicting, options, report, cancel, prompting)
 
         stopped = self.tr("Stopped; what was predicted is kept, and nothing was added.")
-        self._workspace.runner.submit(
+        self._job = self._workspace.runner.submit(
             Lane.DEVICE,
             self.tr("predicting {:,} images").format(len(images)),
             work,

@@ -227,7 +227,7 @@ class TrainingDesk(QObject):
             return
         self._heard()
         self.live = None
-        _tell_end(self._workspace, live, lambda: self.use(live.name))
+        _tell_end(self._workspace, live, lambda: self.use(live.name, live.run))
         self._history = tuple(
             _ended(run, live) if run.name == live.name else run for run in self._history
         )
@@ -255,12 +255,15 @@ class TrainingDesk(QObject):
             self.live.process.stop()
             self.runs_changed.emit()
 
-    def use(self, name: str) -> None:
-        """Put the run's best model among the models, and into the Semantic panel."""
-        runs, run = self._runs, self.run(name)
+    def use(self, name: str, run: TrainingRun | None = None) -> None:
+        """Put the run's best model among the models, and into the Semantic panel.
+
+        `run` is given where it may be of a project that is not open any more.
+        """
+        runs, run = self._runs, run or self.run(name)
         if runs is None or run is None:
             return
-        title = run.title
+        title, used = run.title, run
 
         def done(card: SemanticCard) -> None:
             tell = self.tr("“{}” is among the models now; Predict uses it.")
@@ -269,7 +272,7 @@ class TrainingDesk(QObject):
 
         answer = Callbacks(done, self._workspace.tell_error)
         told = self.tr("keeping the model")
-        submit(self._workspace, told, lambda _c, _p: runs.adopt(run, title), answer)
+        submit(self._workspace, told, lambda _c, _p: runs.adopt(used, title), answer)
 
     def delete(self, name: str) -> None:
         """Delete a run; until its sentence goes, it can be had back."""

@@ -66,6 +66,7 @@ class QualityPanel(QWidget):
         self.matrix = MatrixPicture()
         self.cell = QLabel()
         self._sets: list[LabelSet] = []
+        self._busy = False
         self._result: Evaluation | None = None
         self._lay_out()
         self._connect()
@@ -143,6 +144,7 @@ class QualityPanel(QWidget):
         self.swap.clicked.connect(self._swap)
         for place, combo in enumerate((self.first, self.truth)):
             combo.activated.connect(lambda _, at=place: self._chosen(at))
+            combo.currentIndexChanged.connect(lambda _: self._follow_choice())
         for table in (self.images,):
             table.view.clicked.connect(lambda index: self._open(index.row()))
             table.opened.connect(lambda *_: self._open(self.images.view.currentIndex().row()))
@@ -166,10 +168,12 @@ class QualityPanel(QWidget):
             combo.addItem(self.tr("Folder of label maps…"), FOLDER)
         keys = [one.key for one in sets]
         wanted = (_guess(sets), 0)
+        if before[0] == before[1]:  # there was one set alone
+            before = [FOLDER, FOLDER]
         for combo, key, other in zip((self.first, self.truth), before, wanted, strict=True):
             combo.setCurrentIndex(keys.index(key) if key in keys else other)
         self._show_splits(splits)
-        self.compare.setEnabled(bool(sets))
+        self._follow_choice()
         self._last = [combo.currentIndex() for combo in (self.first, self.truth)]
 
     def _show_splits(self, splits: Sequence[str]) -> None:
@@ -185,6 +189,14 @@ class QualityPanel(QWidget):
         combo = (self.first, self.truth)[place]
         combo.setCurrentIndex(max(0, combo.findData(key)))
         self._last[place] = combo.currentIndex()
+
+    def _follow_choice(self) -> None:
+        """A set is not held against itself."""
+        two = self._key(self.first) != self._key(self.truth)
+        self.compare.setEnabled(two and bool(self._sets) and not self._busy)
+        told = self.tr("Only one kind of labels is here: pick a folder, or label with a model.")
+        why = told if len(self._sets) < 2 else self.tr("Pick two different ones.")
+        self.compare.setToolTip("" if two else why)
 
     def _chosen(self, place: int) -> None:
         combo = (self.first, self.truth)[place]
@@ -216,7 +228,8 @@ class QualityPanel(QWidget):
 
     def show_busy(self, busy: bool) -> None:
         """Whether a comparison is under way."""
-        self.compare.setEnabled(not busy and bool(self._sets))
+        self._busy = busy
+        self._follow_choice()
 
     def show_stale(self, stale: bool) -> None:
         """Whether labels changed since the comparison."""

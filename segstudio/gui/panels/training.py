@@ -127,6 +127,7 @@ class TrainingPanel(QWidget):
         dialog.finished.connect(self._take_back)
         dialog.resize(*LARGE)
         dialog.show()
+        self.view.verticalScrollBar().setValue(0)
 
     def _take_back(self, _: int = 0) -> None:
         self.split.addWidget(self.view)

@@ -143,7 +143,7 @@ class TrainingRunView(QScrollArea):
             self._column.addWidget(widget)
         self._column.addLayout(self._buttons())
         self._column.addWidget(self.no_curves)
-        self._section(self.tr("IoU by category"), self.categories)
+        self._by_category = self._section(self.tr("IoU by category"), self.categories)
         self._section(self.tr("Worst validation images"), self.worst)
         told = QWidget()
         told.setLayout(self.settings)
@@ -213,12 +213,13 @@ class TrainingRunView(QScrollArea):
         rows = settings_rows(told) if told is not None else []
         QGuiApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
 
-    def _section(self, title: str, widget: QWidget) -> None:
+    def _section(self, title: str, widget: QWidget) -> QLabel:
         label = QLabel(title)
         label.setProperty("role", "dim")
         label.setBuddy(widget)
         self._second.addWidget(label)
         self._second.addWidget(widget)
+        return label
 
     # -- told from outside ----------------------------------------------------------------------
 
@@ -300,6 +301,8 @@ class TrainingRunView(QScrollArea):
         latest = story.latest
         rows = [(name, share) for name, share in latest.iou.items()] if latest else []
         self.categories.show_shares(rows, run.colours)
+        for part in (self._by_category, self.categories):
+            part.setVisible(bool(rows))
 
     def _show_settings(self, settings: TrainingSettings | None) -> None:
         while self.settings.rowCount():

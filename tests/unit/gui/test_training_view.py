@@ -184,3 +184,10 @@ def test_charts_cost_nothing_before_the_first_one_is_shown() -> None:
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_before_the_first_validation_no_empty_table_stands_there(view: TrainingRunView) -> None:
+    view.show_run(RunShown("a", "U-Net", "running", 0.0), told(epochs=0))
+    assert not view.categories.isVisibleTo(view)
+    view.show_run(RunShown("a", "U-Net", "running", 0.0), told(epochs=1))
+    assert view.categories.isVisibleTo(view)
