@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -242,7 +243,7 @@ def _ending(run: TrainingRun, project: Path, *, interrupted: bool) -> str:
     if interrupted or run.resumable:
         lines.append("The same command goes on where it stopped.")
     if run.has_model:
-        lines.append(f"Use its model: segstudio train {project} --use {number}")
+        lines.append(f"Use its model: segstudio train {shlex.quote(str(project))} --use {number}")
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ def sentence(error: Exception, settings: TrainingSettings | None) -> str:
         )
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
-        name = f" “{error.filename}”" if error.filename else ""
+        name = f" “{error.filename}”" if error.filename else " its files"
         return f"The training cannot write or read{name} ({reason}); mend that and resume."
     if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
         return (

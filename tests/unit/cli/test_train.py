@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,9 +22,11 @@ import training_stand_in
 from training_project import training_project
 
 from segstudio.__main__ import main
+from segstudio.cli import train
 from segstudio.cli.training_options import add_settings, chosen_settings
 from segstudio.engine import training_process
-from segstudio.engine.training_run import training_dir
+from segstudio.engine.training_folder import RunFolder, RunState
+from segstudio.engine.training_run import TrainingRun, training_dir
 from segstudio.models.training.settings import Augmentation, Loss, TrainingSettings
 from segstudio.store.project import ProjectStore
 
@@ -149,6 +152,13 @@ def test_what_is_trained_on_is_told_without_training(
     text = capsys.readouterr().out
     assert "4 training and 1 validation images." in text
     assert "square" in text
+
+
+def test_the_command_that_puts_a_model_to_use_can_be_pasted(tmp_path: Path) -> None:
+    run = TrainingRun(3, RunFolder(tmp_path), RunState.DONE, "one", 0.0, has_model=True)
+    last = train._ending(run, Path("my project.segstudio"), interrupted=False).splitlines()[-1]
+    words = shlex.split(last.removeprefix("Use its model: "))
+    assert words == ["segstudio", "train", "my project.segstudio", "--use", "3"]
 
 
 def test_faults_are_one_sentence(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
