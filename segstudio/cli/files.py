@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +15,7 @@ from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.progress import CancelToken
 from segstudio.engine.folder_scan import list_images
 from segstudio.engine.project_session import PROJECT_SUFFIX
+from segstudio.engine.whole_files import put
 from segstudio.store.project import ProjectStore
 
 
@@ -51,15 +50,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is never seen half-written. Raises StorageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-        try:
-            with part.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        put(path, content)
     except OSError as error:
         raise StorageError(
             f"{path} cannot be written ({error.strerror or error}); name another file."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from segstudio.config.paths import data_dir
 from segstudio.core.errors import StorageError, WeightsError
 from segstudio.models.card import Weighed
+from segstudio.models.machine import write_whole
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,8 @@ def accept(card: Weighed) -> None:
     assert card.weights is not None
     target = _record(card)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"licence": card.weights.licence, "accepted_at": time.time()}, file)
-        Path(temporary).replace(target)
+        record = {"licence": card.weights.licence, "accepted_at": time.time()}
+        write_whole(target, json.dumps(record).encode())
     except OSError as error:
         raise StorageError(
             f"That the licence was accepted cannot be kept in {target.parent}: "

@@ -6,12 +6,12 @@ deleted, so that another file under the same address is noticed.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from segstudio.models.card import WeightsFile
+from segstudio.models.machine import write_whole
 
 
 def pin_path(path: Path) -> Path:
@@ -48,13 +48,8 @@ def pin(weights: WeightsFile, path: Path, sha256: str) -> None:
     if expected(weights, path):
         return
     record = {"sha256": sha256, "url": weights.url}
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(record, file)
-        Path(temporary).replace(pin_path(path))
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        write_whole(pin_path(path), json.dumps(record).encode())
 
 
 def provenance(weights: WeightsFile) -> str:
