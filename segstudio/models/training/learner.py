@@ -161,6 +161,8 @@ class Learner:
         self._plain.load_state_dict({"state": state, "param_groups": groups})
         if scaling:
             self._fabric.strategy.precision.load_state_dict(dict(scaling))
+        if not self._fabric.is_global_zero:
+            return  # the chance that was kept is the first process's; each has its own
         torch.set_rng_state(tensors["chance/cpu"])
         if self.device.type == "cuda" and "chance/cuda" in tensors:
             torch.cuda.set_rng_state(tensors["chance/cuda"], self.device)
