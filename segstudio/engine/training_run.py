@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +262,8 @@ class TrainingRuns:
             if folder.name in named:
                 yield _look(folder, run_id=named[folder.name])
             elif Path(note.project) == self._store.path:
-                yield _look(folder, run_id=0)
+                # Its number is one of a project that was here before, or of none.
+                yield replace(_look(folder), id=0)
 
     def _noted(self, folder: RunFolder, note: RunNote, settings: TrainingSettings) -> RunNote:
         """The note with the number of the project's run, where the project can be written."""

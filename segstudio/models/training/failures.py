@@ -26,9 +26,24 @@ def sentence(error: Exception, settings: TrainingSettings | None) -> str:
             "A process that reads images was ended from outside, mostly as memory ran out; take "
             "fewer of them (workers) and resume."
         )
+    if _lost_another(error):
+        return (
+            "Another process of this training was ended, mostly as memory ran out or its machine "
+            "went; resume it: what was saved last is whole."
+        )
     return (
         f"The training met an error that it does not know ({type(error).__name__}: "
         f"{' '.join(str(error).split())}); resume it, or report this."
+    )
+
+
+def _lost_another(error: Exception) -> bool:
+    """Whether the processes of a training cannot speak with each other any more."""
+    if isinstance(error, torch.distributed.DistNetworkError | torch.distributed.DistBackendError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        words in text for words in ("gloo", "nccl", "connection closed by peer")
     )
 
 

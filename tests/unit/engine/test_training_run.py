@@ -373,6 +373,25 @@ def test_a_project_that_another_program_holds_is_trained_and_noted_later(
     assert len(store.runs("training")) == 1
 
 
+def test_trainings_of_a_project_that_was_made_anew_are_noted_in_the_new_one(
+    store: ProjectStore, runs: TrainingRuns
+) -> None:
+    assert runs.start(SHORT, EMPTY).wait(WAIT)
+    before = the_run(runs)
+    store.close()
+    for file in store.path.parent.glob(f"{store.path.name}*"):
+        file.unlink()
+    with ProjectStore.create(store.path, store.images_dir) as anew:
+        other = anew.start_run("import", {})
+        assert other == before.id, "the number is taken by something else now"
+        found = the_run(TrainingRuns(anew, command=COMMAND))
+        assert found.id not in {0, other}
+        assert (found.name, found.state) == (before.name, RunState.DONE)
+        assert the_run(TrainingRuns(anew, command=COMMAND)) == found
+        (row,) = anew.runs("import")
+        assert (row.progress, row.result) == (None, None)
+
+
 def test_the_project_is_not_held_while_it_trains(
     store: ProjectStore, mischief: Callable[[str], None]
 ) -> None:

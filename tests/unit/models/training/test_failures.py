@@ -224,6 +224,8 @@ def test_memory_that_runs_out_names_batch_and_side(
 
 
 def test_cudas_own_error_names_batch_and_side_too() -> None:
+    lost = RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer [::1]:152")
+    assert "Another process of this training was ended" in failures.sentence(lost, settings())
     full = failures.sentence(OSError(28, "No space left on device"), settings())
     assert full.startswith("The training cannot write or read its files (No space left on device);")
     told = failures.sentence(torch.OutOfMemoryError("CUDA out of memory."), settings(batch=7))
