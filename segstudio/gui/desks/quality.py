@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QIODevice, QObject, QTimer, Signal
@@ -165,24 +166,26 @@ class QualityDesk(QObject):
 
     def save_csv(self, text: str) -> None:
         """Ask where, and write a table there."""
-        self._ask_and_write("confusion.csv", self.tr("Tables") + " (*.csv)", text.encode("utf-8"))
+        self._ask_and_write(
+            "confusion.csv", self.tr("Tables") + " (*.csv)", lambda: text.encode("utf-8")
+        )
 
     def save_picture(self, image: QImage, name: str = "confusion.png") -> None:
         """Ask where, and write a picture there; `name` is what it is called at first."""
-        self._ask_and_write(name, self.tr("Pictures") + " (*.png)", png(image))
+        self._ask_and_write(name, self.tr("Pictures") + " (*.png)", lambda: png(image))
 
-    def _ask_and_write(self, name: str, kinds: str, content: bytes) -> None:
+    def _ask_and_write(self, name: str, kinds: str, content: Callable[[], bytes]) -> None:
         file, _ = QFileDialog.getSaveFileName(self._window, self.tr("Save as"), name, kinds)
         if file:
             target = Path(file)
             self.write(target if target.suffix else target.with_suffix(Path(name).suffix), content)
 
-    def write(self, target: Path, content: bytes) -> None:
-        """Write a file, whole or not at all."""
+    def write(self, target: Path, content: Callable[[], bytes]) -> None:
+        """Write a file, whole or not at all; `content` is made off the GUI's thread."""
 
         def work(_: CancelToken, __: ProgressSink) -> None:
             try:
-                put(target, content)
+                put(target, content())
             except OSError as error:
                 raise disk_error(error, target, self.tr("Saving")) from error
 
