@@ -20,6 +20,8 @@ from segstudio.models.training.networks import category_tensors, fill
 from segstudio.models.training.settings import TrainingSettings
 from segstudio.models.weights import ensure
 
+_NAMED = 5  # categories in a sentence
+
 
 @dataclass(frozen=True)
 class Beginning:
@@ -79,7 +81,8 @@ def _from_model(
     new = [one.name for one in categories if one.name not in known]
     note = f"It starts from {card.title}: {fitting} of {tensors} parts of the network fit."
     if new:
-        note += f" New to it: {', '.join(new)}."
+        more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
+        note += f" New to it: {', '.join(new[:_NAMED])}{more}."
     return Beginning(True, card.normalisation, (note,))
 
 

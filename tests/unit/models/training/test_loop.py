@@ -222,14 +222,14 @@ def test_a_model_of_other_categories_gives_what_fits(tmp_path: Path, train: Trai
     card = replace(library.read(tmp_path / "first" / "best"), key="before")
     library.save(library_state(tmp_path / "first"), card)
     named = (CATEGORIES[1], replace(CATEGORIES[0], name="sea"), *CATEGORIES[2:])
-    more = (*named, replace(CATEGORIES[0], name="sky"))
+    more = (*named, *(replace(CATEGORIES[0], name=name) for name in ("sky", "a", "b", "c", "d")))
     write_training(tmp_path / "second", settings(epochs=1, start="before"))
     training_folder.write(
         tmp_path / "second", settings(epochs=1, start="before"), replace(data, categories=more)
     )
     events = train(tmp_path / "second")
     assert events[-1].reason == "done"
-    assert events[0].notes[-1].endswith("New to it: sea, sky.")
+    assert events[0].notes[-1].endswith("New to it: sea, sky, a, b, c and 1 more.")
 
 
 def library_state(folder: Path) -> dict[str, object]:
