@@ -32,6 +32,7 @@ from segstudio.engine.training_survey import survey
 from segstudio.engine.whole_files import disk_error
 from segstudio.formats.naming import safe_stem
 from segstudio.models.semantic.card import SemanticCard
+from segstudio.models.semantic.registry import architecture, encoder
 from segstudio.models.training.events import Event
 from segstudio.models.training.settings import TrainingSettings
 from segstudio.store.project import ProjectStore
@@ -150,7 +151,7 @@ class TrainingRuns:
                     note = RunNote(
                         project=str(self._store.path),
                         project_name=self._store.name,
-                        title=title or _title(settings),
+                        title=title or network_title(settings),
                         choices=choices,
                         fingerprint=made.fingerprint,
                         train_images=len(made.train),
@@ -295,9 +296,15 @@ class TrainingRuns:
         return f"{safe_stem(self._store.path.stem)[:60]}-{day}-{uuid.uuid4().hex[:8]}"
 
 
-def _title(settings: TrainingSettings) -> str:
-    encoder = f" {settings.encoder}" if settings.encoder else ""
-    return f"{settings.architecture}{encoder}"
+def network_title(settings: TrainingSettings) -> str:
+    """What a run is called: "U-Net · ResNet-18"."""
+    try:
+        names = [architecture(settings.architecture).title]
+        if settings.encoder:
+            names.append(encoder(settings.encoder).title)
+    except BadInputError:
+        names = [settings.architecture, settings.encoder]
+    return " · ".join(name for name in names if name)
 
 
 def _parameters(folder: RunFolder, note: RunNote, settings: TrainingSettings) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segstudio.core.errors import BadInputError
 from segstudio.engine.training_choices import SetChoices
 from segstudio.engine.training_run import TrainingRun
 from segstudio.models.device import choose_device
 from segstudio.models.semantic.card import SemanticCard
-from segstudio.models.semantic.registry import architecture, encoder, semantic_cards
+from segstudio.models.semantic.registry import semantic_cards
 from segstudio.models.training.settings import TrainingSettings
 
 # What half an hour on two cores can do something with; a GPU takes the settings' own defaults.
@@ -33,14 +32,3 @@ def first_settings(last: TrainingRun | None) -> TrainingStart:
         return TrainingStart(last.settings, last.choices or SetChoices(), semantic_cards())
     slow = choose_device() == "cpu"
     return TrainingStart(ON_CPU if slow else TrainingSettings(), SetChoices(), semantic_cards())
-
-
-def network_title(settings: TrainingSettings) -> str:
-    """What a run is called: "U-Net · ResNet-18"."""
-    try:
-        names = [architecture(settings.architecture).title]
-        if settings.encoder:
-            names.append(encoder(settings.encoder).title)
-    except BadInputError:
-        names = [settings.architecture, settings.encoder]
-    return " · ".join(name for name in names if name)

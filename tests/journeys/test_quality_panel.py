@@ -21,6 +21,7 @@ from training_project import training_project
 from segstudio.config.settings import Settings
 from segstudio.core.mask import Box
 from segstudio.engine.label_map_folder import LabelMapFolder
+from segstudio.engine.label_sets import AnnotationFilter, AnnotationSet
 from segstudio.gui.app import Studio
 from segstudio.gui.demo_hand import Hand
 from segstudio.gui.desks import quality as quality_desk
@@ -219,3 +220,14 @@ def test_labels_are_not_held_against_themselves(hand: Hand, maps: tuple[Path, An
     shown.show_sets([LabelMapFolder(maps[0]), LabelMapFolder(maps[0].parent)])
     assert shown.first.currentIndex() != shown.truth.currentIndex()
     assert shown.compare.isEnabled() and not shown.compare.toolTip()
+
+
+def test_a_model_is_not_judged_by_its_own_annotations(hand: Hand) -> None:
+    store = hand.workspace.store
+    assert store is not None
+    everything = AnnotationSet(store, AnnotationFilter())
+    people = AnnotationSet(store, AnnotationFilter(stage="assisted"))
+    machine = AnnotationSet(store, AnnotationFilter(stage="automatic"))
+    shown = panel(hand)
+    shown.show_sets([everything, machine, people])
+    assert (shown.first.currentIndex(), shown.truth.currentIndex()) == (1, 2)

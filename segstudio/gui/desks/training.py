@@ -14,11 +14,11 @@ from segstudio.engine.jobs import Lane
 from segstudio.engine.training_choices import SetChoices
 from segstudio.engine.training_folder import RunState
 from segstudio.engine.training_process import ProcessState, TrainingProcess
-from segstudio.engine.training_run import TrainingRun, TrainingRuns
+from segstudio.engine.training_run import TrainingRun, TrainingRuns, network_title
 from segstudio.engine.training_weights import ensure_start
 from segstudio.gui.desks.runs import submit
 from segstudio.gui.desks.training_bin import TrainingBin
-from segstudio.gui.training_defaults import TrainingStart, first_settings, network_title
+from segstudio.gui.training_defaults import TrainingStart, first_settings
 from segstudio.gui.training_live import EventMail, LiveTraining
 from segstudio.gui.workspace import Workspace
 from segstudio.models.semantic.card import SemanticCard

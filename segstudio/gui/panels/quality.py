@@ -18,10 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from segstudio.core.annotation import Stage
 from segstudio.core.image import ImageRecord
 from segstudio.engine.evaluation import EvaluationOptions
 from segstudio.engine.evaluation_scores import Evaluation
 from segstudio.engine.label_set import LabelSet
+from segstudio.engine.label_sets import AnnotationFilter
 from segstudio.gui.dialogs.report_table import ReportTable
 from segstudio.gui.icons import icon
 from segstudio.gui.panels.quality_matrix import Matrix, MatrixPicture
@@ -38,6 +40,7 @@ from segstudio.gui.quality_words import (
 )
 from segstudio.gui.theme import SPACING
 
+PEOPLE = AnnotationFilter(stage=Stage.ASSISTED).key
 FOLDER = "\0folder"
 
 
@@ -167,7 +170,7 @@ class QualityPanel(QWidget):
                 combo.setItemData(combo.count() - 1, one.title, Qt.ItemDataRole.ToolTipRole)
             combo.addItem(self.tr("Folder of label maps…"), FOLDER)
         keys = [one.key for one in sets]
-        wanted = (_guess(sets), 0)
+        wanted = (_guess(sets), _guess_truth(sets))
         if before[0] == before[1]:  # there was one set alone
             before = [FOLDER, FOLDER]
         for combo, key, other in zip((self.first, self.truth), before, wanted, strict=True):
@@ -290,3 +293,8 @@ def _guess(sets: Sequence[LabelSet]) -> int:
             if one.kind == wanted:
                 return place
     return min(1, len(sets) - 1)
+
+
+def _guess_truth(sets: Sequence[LabelSet]) -> int:
+    """What people made, where it is told apart from a model's: it should not judge itself."""
+    return next((place for place, one in enumerate(sets) if one.key == PEOPLE), 0)

@@ -417,7 +417,7 @@ def test_trainings_of_other_projects_are_not_told(runs: TrainingRuns, tmp_path: 
         assert theirs.history() == ()
         theirs.prepare(SHORT, EMPTY, title="Theirs")
         assert the_run(theirs).title == "Theirs"
-    assert the_run(runs).title == "unet mobilenet_v2"
+    assert the_run(runs).title == "U-Net · MobileNet v2"
 
 
 def test_the_project_remembers_a_training_whose_folder_is_gone(
