@@ -288,4 +288,5 @@ def _reported(call: Callable[[], object]) -> None:
     except Exception as error:
         thread = threading.current_thread()
         told = threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
-        threading.excepthook(told)
+        with contextlib.suppress(OSError, ValueError):  # nobody reads our complaints any more
+            threading.excepthook(told)

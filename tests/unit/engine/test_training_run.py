@@ -392,6 +392,18 @@ def test_trainings_of_a_project_that_was_made_anew_are_noted_in_the_new_one(
         assert (row.progress, row.result) == (None, None)
 
 
+def test_a_listener_whose_terminal_is_gone_does_not_keep_a_training_from_its_end(
+    runs: TrainingRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("threading.excepthook", broken)
+    process = runs.start(SHORT, EMPTY, on_event=broken)
+    assert process.wait(WAIT)
+    assert the_run(runs).state is RunState.DONE
+
+
 def test_the_project_is_not_held_while_it_trains(
     store: ProjectStore, mischief: Callable[[str], None]
 ) -> None:
