@@ -38,6 +38,8 @@ class ImportPreview(QWidget):
         for table in (self.problems, self.renamed):
             table.setContentsMargins(0, 2 * SPACING, 0, 0)  # as the first tab has it
         self.renamed.opened.connect(self.opened)
+        for page in (self.categories, self.problems, self.renamed):
+            self.tabs.addTab(page, "")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3 * SPACING)
@@ -57,19 +59,17 @@ class ImportPreview(QWidget):
         self.renamed.show_rows([Finding(pair, pair[1]) for pair in plan.renamed])
         self.leave_out_faults.setChecked(plan.options.leave_out_faults)
         self.leave_out_faults.setVisible(bool(plan.counts.faults))
-        while self.tabs.count():
-            self.tabs.removeTab(0)
-        categories = self.tr("Categories ({:,})").format(len(plan.categories))
-        self.tabs.addTab(self.categories, categories)
-        if plan.counts.faults:
-            problems = self.tr("Problems ({:,})").format(plan.counts.faults)
-            self.tabs.addTab(self.problems, problems)
-            if not plan.options.leave_out_faults:
-                self.tabs.setCurrentWidget(self.problems)
-        if plan.renamed:
-            renamed = self.tr("Under another name ({:,})").format(len(plan.renamed))
-            self.tabs.addTab(self.renamed, renamed)
+        self._show_tab(self.categories, self.tr("Categories ({:,})"), len(plan.categories))
+        self._show_tab(self.problems, self.tr("Problems ({:,})"), plan.counts.faults)
+        self._show_tab(self.renamed, self.tr("Under another name ({:,})"), len(plan.renamed))
+        faulty = plan.counts.faults and not plan.options.leave_out_faults
+        self.tabs.setCurrentWidget(self.problems if faulty else self.categories)
         self.changed.emit()
+
+    def _show_tab(self, page: QWidget, title: str, count: int) -> None:
+        at = self.tabs.indexOf(page)
+        self.tabs.setTabText(at, title.format(count))
+        self.tabs.setTabVisible(at, count > 0 or page is self.categories)
 
     @property
     def importable(self) -> bool:

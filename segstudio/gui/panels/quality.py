@@ -112,8 +112,10 @@ class QualityPanel(QWidget):
             (self.scores, self.tr("Scores")),
             (self.categories, self.tr("Categories")),
             (self._confusion(), self.tr("Confusion")),
+            (self.left_out, self.tr("Left out")),
         ):
             self.tabs.addTab(widget, title)
+        self.tabs.setTabVisible(self.tabs.indexOf(self.left_out), False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * SPACING, SPACING, 2 * SPACING, 2 * SPACING)
         layout.setSpacing(2 * SPACING)
@@ -258,11 +260,7 @@ class QualityPanel(QWidget):
         self.categories.show_rows(rows, headings=headings)
         self.images.show_rows(image_rows(result, images))
         self.left_out.show_rows(left_out_rows(result))
-        at = self.tabs.indexOf(self.left_out)
-        if result.left_out and at < 0:
-            self.tabs.addTab(self.left_out, self.tr("Left out"))
-        elif not result.left_out and at >= 0:
-            self.tabs.removeTab(at)
+        self.tabs.setTabVisible(self.tabs.indexOf(self.left_out), bool(result.left_out))
         self.matrix.show_matrix(self._matrix())
 
     def _matrix(self) -> Matrix | None:

@@ -250,9 +250,7 @@ def test_it_is_patient_and_hears_no_ctrl_c(
     process = runs.start(SHORT, EMPTY)
     until(process, Started)
     assert os.getsid(process.pid) == process.pid
-    assert psutil.Process(process.pid).nice() >= psutil.Process().nice() + 10 or (
-        psutil.Process(process.pid).nice() == 19
-    )
+    assert psutil.Process(process.pid).nice() > psutil.Process().nice()
     process.close()
 
 

@@ -115,7 +115,7 @@ def test_what_changes_while_it_is_drawn_is_drawn_again(canvas: Canvas, waiting: 
 
 
 def test_one_thing_is_drawn_at_a_time_and_an_outdated_scale_is_given_up(
-    canvas: Canvas, waiting: Waiting
+    canvas: Canvas, waiting: Waiting, qtbot: QtBot
 ) -> None:
     canvas.refresh()
     picture(canvas)
@@ -129,7 +129,7 @@ def test_one_thing_is_drawn_at_a_time_and_an_outdated_scale_is_given_up(
     assert work() is None, "nobody wants that scale any more"
     done(None)
     assert not canvas.scene.fresh
-    QTest.qWait(60)  # the zoom rests
+    qtbot.waitUntil(lambda: bool(waiting))  # the zoom rests
     picture(canvas)
     draw_all(canvas, waiting)
     assert np.array_equal(picture(canvas), drawn_at_once(canvas))
