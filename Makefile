@@ -17,8 +17,9 @@ demo: $(STAMP) system-libraries
 run: $(STAMP) system-libraries
 	$(BIN)/segstudio
 
+# Three processes on two cores: tests often wait, for a window or for a process of their own.
 test: $(DEV_STAMP) system-libraries
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SegStudio needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
