@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Body(nn.Module):
+class Body(nn.Module, ABC):
     """What an architecture adds to the form.
 
     Its `forward` takes (N, 3, H, W) with sides that are multiples of the architecture's and returns
@@ -17,12 +18,13 @@ class Body(nn.Module):
     """
 
     @property
+    @abstractmethod
     def backbone(self) -> nn.Module:
         """The part that may have been trained before."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """See the class."""
 
 
 class SizedNet(nn.Module):
