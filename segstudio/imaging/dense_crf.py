@@ -63,19 +63,15 @@ def dense_crf(
     token.check()
     if not smooth_weight and not look_weight:
         return probabilities.copy()
-    chances = _Chances(probabilities, negligible)
+    chances = _Chances(probabilities, negligible, token)
     kernels: list[_Kernel] = []
     if smooth_weight:
         kernels.append(_Spatial((height, width), smooth_xy, smooth_weight))
     if look_weight:
-        kernels.append(_Bilateral(pixels, look_xy, look_rgb, look_weight))
+        kernels.append(_Bilateral(pixels, look_xy, look_rgb, look_weight, token))
     for _ in range(iterations):
-        messages = []
-        for kernel in kernels:
-            token.check()
-            messages.append(kernel.filter(chances.now))
-        chances.update(messages)
-    return chances.whole()
+        chances.update([kernel.filter(chances.now, token) for kernel in kernels], token)
+    return chances.whole(token)
 
 
 class _Chances:
@@ -84,23 +80,23 @@ class _Chances:
     `before` holds the logarithms of what the model said; `now` what is believed.
     """
 
-    def __init__(self, probabilities: Floats, negligible: float) -> None:
+    def __init__(self, probabilities: Floats, negligible: float, cancel: CancelToken) -> None:
         self._given = np.ascontiguousarray(probabilities)
         planes = self._given.reshape(len(probabilities), -1)
         counts = planes.max(axis=1) > negligible
         self._kept, self._others = np.flatnonzero(counts), np.flatnonzero(~counts)
         shape = planes.shape[1], len(self._kept) + 1
         self.now, self.before = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        for rows in _pieces(len(self.now)):
+        for rows in _pieces(len(self.now), cancel):
             part = planes[:, rows]
             self.now[rows, :-1] = part[self._kept].T
             self.now[rows, -1] = part[self._others].sum(axis=0)
             np.log(np.maximum(self.now[rows], np.float32(_LEAST)), out=self.before[rows])
 
-    def update(self, messages: list[Floats]) -> None:
+    def update(self, messages: list[Floats], cancel: CancelToken) -> None:
         """One step of mean field with what the neighbours say, each (N, K + 1)."""
         ones = np.ones(self.now.shape[1], np.float32)
-        for rows in _pieces(len(self.now)):
+        for rows in _pieces(len(self.now), cancel):
             part = self.now[rows]
             np.add(self.before[rows], messages[0][rows], out=part)
             for message in messages[1:]:
@@ -110,27 +106,28 @@ class _Chances:
             np.exp(part, out=part)
             part /= (part @ ones)[:, None]
 
-    def whole(self) -> Floats:
+    def whole(self, cancel: CancelToken) -> Floats:
         """(C, H, W), all categories."""
         refined = np.empty(self._given.shape, np.float32)
         flat, given = (array.reshape(len(refined), -1) for array in (refined, self._given))
-        for rows in _pieces(len(self.now)):
+        for rows in _pieces(len(self.now), cancel):
             flat[self._kept, rows] = self.now[rows, :-1].T
             others = self.now[rows, -1] / np.exp(self.before[rows, -1])
             flat[self._others, rows] = given[self._others, rows] * others
         return refined
 
 
-def _pieces(count: int) -> Iterator[slice]:
+def _pieces(count: int, cancel: CancelToken) -> Iterator[slice]:
     for start in range(0, count, _ROWS):
+        cancel.check()
         yield slice(start, min(count, start + _ROWS))
 
 
 class _Kernel(Protocol):
     """A Gaussian kernel over the pixels of an image, normalised on both sides, times its weight."""
 
-    def filter(self, values: Floats) -> Floats:
-        """(N, C) float32 of (N, C) float32."""
+    def filter(self, values: Floats, cancel: CancelToken) -> Floats:
+        """(N, C) float32 of (N, C) float32. Raises Cancelled."""
         ...
 
 
@@ -146,9 +143,10 @@ class _Spatial:
         self._before: Floats = np.reciprocal(np.sqrt(sums)).reshape(-1, 1)
         self._after = self._before * np.float32(weight)
 
-    def filter(self, values: Floats) -> Floats:
+    def filter(self, values: Floats, cancel: CancelToken) -> Floats:
         parts = []
         for start in range(0, values.shape[1], _CHANNELS):
+            cancel.check()
             part: Floats = values[:, start : start + _CHANNELS] * self._before
             blurred = self._blurred(part.reshape(*self._size, -1)).reshape(part.shape)
             blurred *= self._after
@@ -166,14 +164,19 @@ class _Bilateral:
     """exp(-d^2 / 2 s^2 - c^2 / 2 r^2) of the distances d in pixels and c in RGB."""
 
     def __init__(
-        self, pixels: Rgb8, deviation: float, colour_deviation: float, weight: float
+        self,
+        pixels: Rgb8,
+        deviation: float,
+        colour_deviation: float,
+        weight: float,
+        cancel: CancelToken,
     ) -> None:
         height, width = pixels.shape[:2]
         features = np.empty((height, width, 5), np.float32)
         features[..., 0] = np.arange(width, dtype=np.float32) / np.float32(deviation)
         features[..., 1] = np.arange(height, dtype=np.float32)[:, None] / np.float32(deviation)
         features[..., 2:] = pixels / np.float32(colour_deviation)
-        self._lattice = Lattice(features.reshape(-1, 5), weight)
+        self._lattice = Lattice(features.reshape(-1, 5), weight, cancel)
 
-    def filter(self, values: Floats) -> Floats:
-        return self._lattice.filter(values)
+    def filter(self, values: Floats, cancel: CancelToken) -> Floats:
+        return self._lattice.filter(values, cancel)

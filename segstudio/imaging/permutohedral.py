@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from segstudio.core.progress import CancelToken
+
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
@@ -35,17 +37,25 @@ class Lattice:
     Only lattice points near some place exist, and what a blur would carry over others is lost: for
     places that lie apart K is too narrow, and not quite symmetric, as in the authors' code.
     `features` is (N, d) float32 with d from 1 to 7, in standard deviations. `corners` is how many
-    lattice points are in use: far fewer than N where features lie close together.
+    lattice points are in use: far fewer than N where features lie close together. Making one raises
+    Cancelled when `cancel` is set.
     """
 
-    def __init__(self, features: Floats, weight: float = 1.0) -> None:
+    def __init__(
+        self, features: Floats, weight: float = 1.0, cancel: CancelToken | None = None
+    ) -> None:
+        token = cancel or CancelToken()
         count, depth = features.shape
-        nearest, rank, weights = _simplices(features)
+        nearest, rank, weights = _simplices(features, token)
         of_corner, of_rank = _FACTORS[:, : depth + 1]
         keys = _weighted(nearest, of_corner) + _weighted(rank, of_rank)
+        token.check()
         examples, simplex, _ = _unique(keys)
+        token.check()
         corners = _corner_keys(nearest[examples], rank[examples], of_corner)
+        token.check()
         _, corner, points = _unique(corners.ravel())
+        token.check()
         self.corners = len(points)
         indices = corner.reshape(-1, depth + 1).astype(np.int32)[simplex]
         ends = np.arange(0, count * (depth + 1) + 1, depth + 1, dtype=np.int64)
@@ -54,22 +64,32 @@ class Lattice:
         self._splat = self._slice.T  # by columns: values are read in their order
         steps = of_corner.sum() - of_corner * (depth + 1)
         order = np.argsort(points)
-        self._blurs = [_blur(points, order, step) for step in steps]
-        sums = self.filter(np.ones((count, 1), np.float32))
+        self._blurs = []
+        for step in steps:
+            token.check()
+            self._blurs.append(_blur(points, order, step))
+        sums = self.filter(np.ones((count, 1), np.float32), token)
         norm = np.sqrt(weight / np.maximum(sums, np.float32(_LEAST)), dtype=np.float32)
         self._slice.data *= np.repeat(norm, depth + 1)
         self._splat = self._slice.T
 
-    def filter(self, values: Floats) -> Floats:
-        """(N, C) float32 of (N, C) float32: at each place the weighted sum over all places."""
+    def filter(self, values: Floats, cancel: CancelToken | None = None) -> Floats:
+        """(N, C) float32 of (N, C) float32: at each place the weighted sum over all places.
+
+        Raises Cancelled between its eight or so steps.
+        """
+        token = cancel or CancelToken()
+        token.check()
         at_corners: Any = self._splat @ values
         for blur in self._blurs:
+            token.check()
             at_corners = blur @ at_corners
+        token.check()
         filtered: Floats = self._slice @ at_corners
         return filtered
 
 
-def _simplices(features: Floats) -> tuple[Ints, npt.NDArray[np.int8], Floats]:
+def _simplices(features: Floats, cancel: CancelToken) -> tuple[Ints, npt.NDArray[np.int8], Floats]:
     """The simplex around each place: (N, d + 1) its corner of remainder 0, the order of the
     coordinates by their distance from it (0: the farthest up), and the weights of its corners.
     """
@@ -81,6 +101,7 @@ def _simplices(features: Floats) -> tuple[Ints, npt.NDArray[np.int8], Floats]:
     # So wide that the three steps together have the standard deviation 1 (their section 3.1).
     scale = np.sqrt(2 / 3) * (depth + 1) / np.sqrt(places * (places + 1))
     for start in range(0, count, _ROWS):
+        cancel.check()
         rows = slice(start, min(count, start + _ROWS))
         elevated = _elevated(features[rows].T * scale.astype(np.float32)[:, None])
         nearest[rows], rank[rows], weights[rows] = _located(elevated)

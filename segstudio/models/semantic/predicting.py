@@ -25,7 +25,7 @@ from segstudio.models.semantic.reducing import Reduced
 from segstudio.models.semantic.refining import Refinement
 from segstudio.models.semantic.registry import architecture
 from segstudio.models.semantic.test_time import Asking, window_probabilities
-from segstudio.models.semantic.tiling import Span, batches, grid_unit, padded_length, spans
+from segstudio.models.semantic.tiling import Span, batch_from, grid_unit, padded_length, spans
 
 _MULTIPLE = 32  # of networks that the registry does not know
 _BATCH = 8  # windows at once on a graphics card
@@ -50,7 +50,7 @@ def predict(
     categories), else each window's are, before the blend.
     Where the device is short of memory, fewer windows go through the network at once.
 
-    Raises Cancelled between windows; DeviceError if one window is too much for the device;
+    Raises Cancelled between two passes of the network and between steps of what follows; DeviceError if one window is too much for the device;
     BadInputError for settings that mean nothing; WeightsError if the model answers no numbers.
     """
     height, width = image.size
@@ -98,11 +98,11 @@ class _Run:
             if self._refinement.whole:
                 self._refinement.keep(block.top, block.left, block.probabilities)
             else:
-                found.write(block.top, block.left, block.probabilities)
+                found.write(block.top, block.left, block.probabilities, self._cancel)
         if self._refinement.whole:
             self._tell("Refining the borders")
             refined = self._refinement.whole_image(self._pixels)
-            found.write(0, 0, torch.from_numpy(refined))
+            found.write(0, 0, torch.from_numpy(refined), self._cancel)
         self._tell(_TEXT)
 
     def _blocks(self) -> Iterator[Block]:
@@ -110,8 +110,9 @@ class _Run:
         for row in range(len(blend.slow)):
             column = 0
             while column < len(blend.fast):
-                group = batches(blend.fast[column:], self._most)[0]
+                group = batch_from(blend.fast, column, self._most)
                 for probabilities in self._answered(row, group):
+                    self._cancel.check()
                     yield blend.add(row, column, probabilities)
                     column += 1
             release(self._pixels)
@@ -135,7 +136,9 @@ class _Run:
     def _tried(self, windows: Windows) -> Tensor | list[Tensor] | None:
         """None if memory ran out on more than one window."""
         try:
-            answer = window_probabilities(self._model, self._pixels, windows, self._asking)
+            answer = window_probabilities(
+                self._model, self._pixels, windows, self._asking, self._cancel
+            )
             if self._refinement.by_window:
                 return [self._refined(*pair) for pair in zip(answer, windows, strict=True)]
             return answer

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from segstudio.core.errors import WeightsError
+from segstudio.core.progress import CancelToken
 
 _PIECE = 1 << 24  # floats at a time
 _CPU_PIECE = 1 << 19  # so that they stay in the cache
@@ -24,16 +25,17 @@ class Reduced:
         self.confidence = np.empty(size, np.uint8)
         self.entropy = np.empty(size, np.uint8)
 
-    def write(self, top: int, left: int, probabilities: Tensor) -> None:
+    def write(self, top: int, left: int, probabilities: Tensor, cancel: CancelToken) -> None:
         """(C, h, w) float32, summing to 1 over C, whose upper left pixel is at (top, left).
 
-        Raises WeightsError where they are no numbers.
+        Raises WeightsError where they are no numbers, Cancelled between some rows and the next.
         """
         count, height, width = probabilities.shape
         piece = _CPU_PIECE if probabilities.device.type == "cpu" else _PIECE
         rows = max(1, piece // max(1, count * width))
         columns = slice(left, left + width)
         for start in range(0, height, rows):
+            cancel.check()
             part = probabilities[:, start : start + rows]
             where = slice(top + start, top + start + part.shape[1]), columns
             confidence, labels = part.max(dim=0)

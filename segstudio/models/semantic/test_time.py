@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from segstudio.core.errors import BadInputError, WeightsError
 from segstudio.core.image import Rgb8
+from segstudio.core.progress import CancelToken
 from segstudio.models.semantic.contract import PredictSettings, SemanticModel
 from segstudio.models.semantic.tiling import Span, padded, window_pixels
 
@@ -52,18 +53,25 @@ class Asking:
 
 
 def window_probabilities(
-    model: SemanticModel, pixels: Rgb8, windows: Sequence[tuple[Span, Span]], asking: Asking
+    model: SemanticModel,
+    pixels: Rgb8,
+    windows: Sequence[tuple[Span, Span]],
+    asking: Asking,
+    cancel: CancelToken,
 ) -> Tensor:
     """(n, C, h, w) float32 on the model's device, of n windows (ys, xs) of one size h x w.
 
     `pixels` (H, W, 3) uint8 is the whole image. Logits are brought to the window's size, bilinear
-    (antialiased where that shrinks them), before they become probabilities.
+    (antialiased where that shrinks them), before they become probabilities. Raises Cancelled
+    between passes.
     """
     ys, xs = windows[0]
     size = ys.stop - ys.start, xs.stop - xs.start
     total: Tensor | None = None
     for logits in _logits(model, pixels, windows, size, asking):
+        cancel.check()
         chances = _softmax(logits, asking.temperature)
+        cancel.check()
         total = chances if total is None else total.add_(chances)
     if total is None:
         raise BadInputError("A prediction needs at least one scale.")

@@ -132,14 +132,12 @@ def padded_length(length: int, multiple: int) -> int:
     return -(-max(length, _LEAST_SIDE) // multiple) * multiple
 
 
-def batches(spans: Sequence[Span], most: int) -> list[Sequence[Span]]:
-    """Neighbouring windows of equal length, at most so many together."""
-    found: list[list[Span]] = []
-    for span in spans:
-        last = found[-1] if found else []
-        same = last and last[0].stop - last[0].start == span.stop - span.start
-        if same and len(last) < most:
-            last.append(span)
-        else:
-            found.append([span])
-    return [tuple(group) for group in found]
+def batch_from(spans: Sequence[Span], first: int, most: int) -> Sequence[Span]:
+    """Window number `first` and those after it of the same length, at most so many together."""
+    length = spans[first].stop - spans[first].start
+    after = first + 1
+    while after < min(len(spans), first + most):
+        if spans[after].stop - spans[after].start != length:
+            break
+        after += 1
+    return spans[first:after]

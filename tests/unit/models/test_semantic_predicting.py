@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -293,6 +294,42 @@ def test_cancel_ends_it_between_two_windows() -> None:
     assert len(model.shapes) == 4
     assert [p.done for p in seen] == [0, 1, 2, 3]
     assert seen[0].total == 36
+
+
+class Looked(CancelToken):
+    """A token that notes each look at it; it is set at look number `last`."""
+
+    def __init__(self, last: int = 0) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+        self._last = last
+
+    def check(self) -> None:
+        self.notes.append("look")
+        if self.notes.count("look") == self._last:
+            self.cancel()
+        super().check()
+
+
+def test_the_token_is_looked_at_between_passes_steps_of_the_crf_and_rows() -> None:
+    """However the model is asked, one pass of the network is the most that a cancel waits for."""
+
+    def looks(last: int = 0, iterations: int = 1) -> list[str]:
+        token = Looked(last)
+        net = nn.Conv2d(3, 3, 1).requires_grad_(False)
+        model = NetworkModel(lambda x: token.notes.append("pass") or net(x), 3, side=64)
+        how = CrfSettings(iterations=iterations)
+        asked(model, photo(64, 96), token, scales=(0.5, 1.0), flip=True, crf=how)
+        return token.notes
+
+    notes = looks()
+    assert notes.count("pass") == 8
+    assert all("look" in pair for pair in pairwise(notes))
+    after = len(notes) - 1 - notes[::-1].index("pass")
+    assert len(looks(iterations=3)) >= len(notes) + 2 * 8  # the lattice's steps
+    for last in (1, notes[: after + 1].count("look") + 1, notes.count("look")):
+        with pytest.raises(Cancelled):
+            looks(last)
 
 
 def test_progress_counts_windows_to_the_end() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from segstudio.models.semantic.blending import Blend
 from segstudio.models.semantic.tiling import (
     Span,
-    batches,
+    batch_from,
     grid_unit,
     padded,
     padded_length,
@@ -123,8 +124,27 @@ def test_batches_hold_windows_of_one_size() -> None:
     row = spans(700, 256, 0.25, 32)
     lengths = [span.stop - span.start for span in row]
     assert lengths[-1] < 256
-    groups = batches(row, 2)
+    groups: list[Sequence[Span]] = []
+    while (done := sum(map(len, groups))) < len(row):
+        groups.append(batch_from(row, done, 2))
     assert [span for group in groups for span in group] == list(row)
     assert max(map(len, groups)) == 2
     for group in groups:
         assert len({span.stop - span.start for span in group}) == 1
+
+
+def test_a_batch_looks_at_no_more_windows_than_it_may_hold() -> None:
+    """A row of many windows would else take as long as the square of their number."""
+
+    class Row(tuple[Span, ...]):
+        looked_at = 0
+
+        def __getitem__(self, place):
+            self.looked_at += 1
+            return super().__getitem__(place)
+
+    row = Row(spans(64_000, 64, 0.0, 32))
+    assert len(row) == 1000
+    for first in range(0, 1000, 8):
+        assert len(batch_from(row, first, 8)) == 8
+    assert row.looked_at < 4 * len(row)
