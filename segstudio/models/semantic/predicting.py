@@ -50,8 +50,9 @@ def predict(
     categories), else each window's are, before the blend.
     Where the device is short of memory, fewer windows go through the network at once.
 
-    Raises Cancelled between two passes of the network and between steps of what follows; DeviceError if one window is too much for the device;
-    BadInputError for settings that mean nothing; WeightsError if the model answers no numbers.
+    Raises Cancelled between two passes of the network, and between steps of what follows;
+    DeviceError if one window is too much for the device; BadInputError for settings that mean
+    nothing; WeightsError if the model answers no numbers.
     """
     height, width = image.size
     if height * width == 0:
