@@ -11,6 +11,7 @@ from segstudio.cli.files import png_bytes, require_suffix, write_whole
 from segstudio.cli.output import Output
 
 if TYPE_CHECKING:
+    from segstudio.engine.evaluation_curves import CategoryCurve
     from segstudio.engine.evaluation_scores import CategoryScores, Evaluation, ImageScores
 
 EPILOG = (
@@ -18,8 +19,14 @@ EPILOG = (
     "as in street.segstudio:stage=automatic or street.segstudio:model=KEY,split=test; "
     "street.segstudio:prediction=KEY is what a model predicted and the cache still has. "
     "Label-map pixels of 255 are ignored. Scores are 0 to 1; null where there is nothing to "
-    "score."
+    "score. Pixel AP knows of each pixel only how sure the best category is, and takes all others "
+    "as 0, so it is mostly lower than the AP of the whole probabilities would be."
 )
+_NO_CURVES = {
+    "unscored": "the prediction has neither objects with scores nor pixels with confidence.",
+    "alike": "all predicted objects have the same score (people's work has none).",
+    "no things": "the truth has no thing in the images compared.",
+}
 MOST_SAID = 10  # images told to a person; --json --per-image has all
 
 
@@ -68,13 +75,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--confusion-csv", type=Path, metavar="FILE.csv")
     parser.add_argument("--confusion-png", type=Path, metavar="FILE.png")
+    parser.add_argument(
+        "--curves",
+        type=Path,
+        metavar="FILE.csv",
+        help="precision and recall by category (with --json also there): of objects with scores at "
+        "IoU .5, .75 and the mean of .5 to .95, of pixels with confidence",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     from segstudio.engine.evaluation import EvaluationOptions, evaluate  # noqa: PLC0415
     from segstudio.engine.named_label_sets import named_sets  # noqa: PLC0415 - starts fast
 
-    for path, suffix in ((arguments.confusion_csv, ".csv"), (arguments.confusion_png, ".png")):
+    tables = arguments.confusion_csv, arguments.curves
+    for path, suffix in (*((table, ".csv") for table in tables), (arguments.confusion_png, ".png")):
         if path is not None:
             require_suffix(path, suffix)
     options = EvaluationOptions(
@@ -90,7 +105,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         found = evaluate(predicted, truth, options, output.progress)
     _write_confusion(found, arguments.confusion_csv, arguments.confusion_png)
     data = _data(found, per_image=arguments.per_image)
-    output.result(data, _text(found, per_image=arguments.per_image))
+    text = _text(found, per_image=arguments.per_image)
+    if arguments.curves is not None:
+        _write_curves(found, arguments.curves)
+        data["curves"] = [_curve(one, found) for one in found.curves]
+        text += "" if found.curves else f"\n\nThere are no curves: {_NO_CURVES[found.no_curves]}"
+    output.result(data, text)
     return 0
 
 
@@ -128,6 +148,25 @@ def _write_confusion(found: Evaluation, table: Path | None, picture: Path | None
         write_whole(table, confusion_csv(found.confusion, names).encode("utf-8", "replace"))
     if picture is not None:
         write_whole(picture, png_bytes(confusion_picture(found.confusion, names)))
+
+
+def _write_curves(found: Evaluation, table: Path) -> None:
+    from segstudio.engine.evaluation_curves import curves_csv  # noqa: PLC0415 - starts fast
+
+    names = [row.name for row in found.categories]
+    write_whole(table, curves_csv(found.curves, names).encode("utf-8", "replace"))
+
+
+def _curve(one: CategoryCurve, found: Evaluation) -> dict[str, Any]:
+    points = one.points()
+    return {
+        "category": found.categories[one.category].name,
+        "kind": one.kind,
+        "ap": one.ap,
+        "threshold": [point[0] for point in points],
+        "recall": [point[1] for point in points],
+        "precision": [point[2] for point in points],
+    }
 
 
 def _data(found: Evaluation, *, per_image: bool) -> dict[str, Any]:
@@ -212,7 +251,7 @@ def _text(found: Evaluation, *, per_image: bool) -> str:
         rows += [("mask AP@[.5:.95]", _number(scores.coco.ap))]
         rows += [("mask AP@.5", _number(scores.coco.ap50))]
     if scores.pixel_ap is not None:
-        rows += [("AP of the pixels' confidence", scores.pixel_ap)]
+        rows += [("pixel AP (best category alone)", scores.pixel_ap)]
     lines = [f"{found.predicted} against {found.truth}: {len(found.images)} images"]
     lines += [f"{name:<36}{_percent(value):>7}" for name, value in rows]
     width = max(12, *(len(row.name) for row in found.categories)) + 2

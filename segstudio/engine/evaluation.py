@@ -76,8 +76,8 @@ def evaluate(
         if chosen.missing_is_wrong:
             wanted += [(None, image) for image in pairs.only_truth]
         else:
-            run.leave_out(pairs.only_truth, "The prediction has no such image.")
-        run.leave_out(pairs.only_predicted, "The truth has no such image.")
+            run.leave_out(pairs.only_truth, f"The prediction {_lacks(said)}.")
+        run.leave_out(pairs.only_predicted, f"The truth {_lacks(true)}.")
         for done, (one, other) in enumerate(wanted):
             token.check()
             report(Progress(done, len(wanted), f"Comparing {other.name}"))
@@ -126,9 +126,12 @@ class _Run:
             )
         else:
             number = truth.image_id or (predicted.image_id if predicted is not None else 0)
-            self._count(truth.name, number, true, said or _nothing(true))
+            self._count(truth.name, number, true, said)
 
-    def _count(self, name: str, number: int, true: LabelledImage, said: LabelledImage) -> None:
+    def _count(
+        self, name: str, number: int, true: LabelledImage, told: LabelledImage | None
+    ) -> None:
+        missing, said = told is None, told or _nothing(true)
         truth, predicted = self._space.truth.labels(true), self._space.predicted.labels(said)
         counts, options = self._counts, self._options
         self._all_pixels += truth.size
@@ -137,16 +140,22 @@ class _Run:
         if options.contours:
             counts.add_contours(truth, predicted, options.boundary_share, options.trimap_width)
         if options.objects:
-            counts.add_objects(true, said, truth, predicted)
-        counts.add_confidence(truth, predicted, said.confidence)
+            counts.add_objects(true, said, truth, predicted, missing=missing)
+        if missing:
+            counts.add_unsaid(truth)
+        else:
+            counts.add_confidence(truth, predicted, said.confidence)
 
     def result(self, predicted: str, truth: str) -> Evaluation:
         """All of it. Raises BadInputError if no image was compared."""
         if not self._images:
-            why = f": {self._left_out[0].reason}" if self._left_out else "."
-            raise BadInputError(f"The two have no image that can be compared{why}")
+            told = "The two have no image that can be compared."
+            if self._left_out:  # the last one: images that both have come after all others
+                told += f" {self._left_out[-1].name}: {self._left_out[-1].reason}"
+            raise BadInputError(told)
         counts, options = self._counts, self._options
         coco, present = counts.coco(), counts.present()
+        curves = tuple(counts.curves(present, coco))
         matrix = counts.confusion
         total = matrix.total
         if len(present) < matrix.categories:
@@ -166,7 +175,15 @@ class _Run:
             boundary_pixels=counts.boundary_pixels,
             trimap_width=options.trimap_width,
             unlabelled=1 - total / self._all_pixels if self._all_pixels else None,
+            curves=curves,
+            no_curves="" if curves else counts.no_curves(),
         )
+
+
+def _lacks(where: OpenLabelSet) -> str:
+    """Why an image is not among those of a set: a project has it, but nobody labelled it there."""
+    of_project = any(image.image_id for image in where.images)
+    return "says nothing of it" if of_project else "has no such image"
 
 
 def _nothing(like: LabelledImage) -> LabelledImage:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from segstudio.core.prediction import LabelMap
+from segstudio.core.prediction import IGNORE, LabelMap
+from segstudio.engine.evaluation_curves import CategoryCurve, NoCurves, mask_curves, pixel_curves
 from segstudio.engine.evaluation_scores import CategoryScores, PanopticParts, Scores, score
 from segstudio.engine.label_set import LabelledImage
 from segstudio.engine.label_space import LabelSpace
@@ -36,6 +37,7 @@ class EvaluationCounts:
         self._panoptic, self._coco = PanopticQuality(count), CocoAp(count)
         self._curves = BinnedCurves(count)
         self._with_objects = self._with_confidence = False
+        self._object_scores: set[float] = set()  # the first two
 
     def add_contours(
         self, truth: LabelMap, predicted: LabelMap, share: float, trimap_width: int
@@ -54,23 +56,37 @@ class EvaluationCounts:
         said: LabelledImage,
         truth: LabelMap,
         predicted: LabelMap,
+        *,
+        missing: bool = False,
     ) -> None:
-        """Match segments and things, where both sets tell objects apart."""
+        """Match segments and things, where both sets tell objects apart.
+
+        An image that is `missing` in the prediction does not tell whether its set does.
+        """
         views, things = (self._space.truth, self._space.predicted), self._things
         one = views[0].segments(true, truth, things)
         other = views[1].segments(said, predicted, things)
         if one is None or other is None:
             return
-        self._with_objects = True
+        self._with_objects |= not missing
         self._panoptic.add(one, other)
-        self._coco.add(views[0].instances(true, things), views[1].instances(said, things))
+        found = views[1].instances(said, things)
+        if len(self._object_scores) < 2:
+            self._object_scores.update(instance.score for instance in found)
+        self._coco.add(views[0].instances(true, things), found)
 
     def add_confidence(
         self, truth: LabelMap, predicted: LabelMap, confidence: npt.NDArray[np.uint8] | None
     ) -> None:
+        """Count how sure the labels of an image are, where that is known."""
         if confidence is not None:
             self._with_confidence = True
             self._curves.add_labels(truth, predicted, confidence)
+
+    def add_unsaid(self, truth: LabelMap) -> None:
+        """Count an image of which nothing was said, so that no category has a score there."""
+        nothing = np.full_like(truth, IGNORE)
+        self._curves.add_labels(truth, nothing, np.zeros_like(truth))
 
     def present(self) -> list[int]:
         """The categories to tell of: all, or of an open table those that occur."""
@@ -83,6 +99,21 @@ class EvaluationCounts:
     def coco(self) -> CocoScores | None:
         """mAP, where both sets tell objects apart and the truth has things."""
         return self._coco.scores() if self._with_objects and self._coco.objects else None
+
+    def curves(self, present: Sequence[int], coco: CocoScores | None) -> list[CategoryCurve]:
+        """The curves of the categories in `present`: of objects whose scores differ, of pixels."""
+        found: list[CategoryCurve] = []
+        if coco is not None and len(self._object_scores) > 1:
+            found += mask_curves(coco, present)
+        if self._with_confidence:
+            found += pixel_curves(self._curves, present)
+        return found
+
+    def no_curves(self) -> NoCurves:
+        """Why there are none, if there are none."""
+        if not self._with_objects:
+            return "unscored"
+        return "alike" if self._coco.objects else "no things"
 
     def scores(self, coco: CocoScores | None) -> Scores:
         """`coco` is what `coco` gave."""

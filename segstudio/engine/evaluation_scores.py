@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from segstudio.engine.evaluation_curves import CategoryCurve, NoCurves
 from segstudio.metrics.coco_ap import CocoScores
 from segstudio.metrics.confusion import ConfusionMatrix
 
@@ -39,7 +40,9 @@ class Scores:
     None: it does not apply (no object apart from others, no confidence, nothing to score).
     `boundary_iou` and `trimap_iou` are means over categories. `panoptic` is there where both sets
     tell objects apart, `coco` where besides there are true things. `pixel_ap` is the mean AP of
-    the labels' confidence, where the prediction says it.
+    the labels' confidence, where the prediction says it: of each pixel only that of the best
+    category is known, all others count as 0, so it is mostly lower than the AP of the whole
+    probabilities would be.
     """
 
     pixel_accuracy: Score
@@ -127,7 +130,8 @@ class Evaluation:
     and the most over the images) are the width of boundary IoU's band, `trimap_width` pixels that
     of the trimap on either side of a contour. `only_predicted` are categories that the truth does
     not know; what is predicted as one of them counts as a mistake. `unlabelled` is the share of
-    the images' pixels that has no truth and was not scored.
+    the images' pixels that has no truth and was not scored. `curves` are the precision-recall
+    curves of the categories that have any; where there are none, `no_curves` says why.
     """
 
     predicted: str
@@ -142,6 +146,8 @@ class Evaluation:
     boundary_pixels: tuple[int, int]
     trimap_width: int
     unlabelled: Score
+    curves: tuple[CategoryCurve, ...] = ()
+    no_curves: NoCurves = ""
 
     def by_disagreement(self) -> tuple[ImageScores, ...]:
         """The images, those that differ most first (then by wrong pixels, then as they came)."""

@@ -49,8 +49,11 @@ class CocoScores:
 
     `ap` is mAP@[.5:.95], `ap50` and `ap75` are at one IoU, `small`, `medium` and `large` by the
     objects' area, `recall` is the mean recall with 100 detections an image (AR). `per_category`
-    and `per_category_50` are (C,) float64. `curves` are (C, 101) float64: the precision at each of
-    `RECALLS`, at IoU 0.5.
+    and `per_category_50` are (C,) float64. `curves` are (10, C, 101) float64: the precision at each
+    of `IOU_THRESHOLDS` and `RECALLS`, interpolated, 0 where that recall is not reached, NaN for
+    categories without a true object; the mean of a curve is its AP. `thresholds`, of the same
+    shape, are the scores down to which detections must be taken for it, NaN where nothing reaches
+    it.
     """
 
     ap: float
@@ -63,6 +66,7 @@ class CocoScores:
     per_category: Floats
     per_category_50: Floats
     curves: Floats
+    thresholds: Floats
 
 
 class CocoAp:
@@ -110,7 +114,7 @@ class CocoAp:
             whole.accumulate()
         precision = whole.eval["precision"][..., 0]  # IoU, recall, category, area
         recall = whole.eval["recall"][..., 0]
-        every = precision[..., 0]
+        every, scores = precision[..., 0], whole.eval["scores"][..., 0, 0]
         return CocoScores(
             ap=_mean(every),
             ap50=_mean(every[0]),
@@ -121,7 +125,8 @@ class CocoAp:
             recall=_mean(recall[..., 0]),
             per_category=np.array([_mean(every[..., row]) for row in range(self.categories)]),
             per_category_50=np.array([_mean(every[0, :, row]) for row in range(self.categories)]),
-            curves=np.where(every[0] < 0, np.nan, every[0]).T,
+            curves=_by_category(np.where(every < 0, np.nan, every)),
+            thresholds=_by_category(np.where(every > 0, scores, np.nan)),
         )
 
     def _keep(self, category: int, area: int, found: _Matched) -> None:
@@ -194,6 +199,11 @@ def _as_image(images: Sequence[_Matched]) -> dict[str, Any] | None:
         "dtIgnore": one.ignored,
         "gtIgnore": one.truth_ignored,
     }
+
+
+def _by_category(values: Floats) -> Floats:
+    """(IoU, recall, C) as (IoU, C, recall)."""
+    return np.ascontiguousarray(np.moveaxis(values, 1, 2))
 
 
 def _mean(values: Floats) -> float:

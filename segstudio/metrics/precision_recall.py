@@ -73,6 +73,10 @@ class BinnedCurves:
         (H, W) uint8 each; pixels whose truth is `IGNORE` do not count. A pixel has its confidence
         as the score of the category that it was said to be and 0 for all others, as each pixel's
         true category has where something else was said.
+
+        So this is not the AP of the whole probabilities: those also rank the pixels on which a
+        category came second, which are all taken at once here, as the curve's last step. It is
+        mostly lower.
         """
         kept = truth != IGNORE
         true, said, sure = truth[kept], predicted[kept], confidence[kept]

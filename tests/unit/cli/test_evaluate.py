@@ -16,6 +16,7 @@ from segstudio.core.annotation import Stage
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import ImageState
 from segstudio.engine.named_label_sets import SetName
+from segstudio.store.project import ProjectStore
 
 
 def evaluated(capsys, *arguments):
@@ -87,6 +88,34 @@ def test_the_confusion_matrix_is_written_as_table_and_picture(folders, tmp_path,
     assert Image.open(picture).size[0] > 200
     with pytest.raises(BadInputError, match=r"must end with \.png"):
         main(["evaluate", *map(str, folders), "--confusion-png", "c.jpg"])
+
+
+def test_curves_are_written_as_a_table_and_why_there_are_none_is_said(
+    project, folders, tmp_path, capsys
+):
+    store = ProjectStore.open(project)
+    made = LabelledProject(store, {row.name: row for row in store.categories()})
+    for at, (place, score) in enumerate([((0, 0, 9, 9), 0.75), ((20, 0, 29, 9), 0.5)]):
+        made.draw(1, "car", place, stage=Stage.AUTOMATIC, model_key=f"m{at}", predicted_iou=score)
+    store.close()
+    table = tmp_path / "curves.csv"
+    sets = f"{project}:stage=automatic", ":stage=assisted"
+    data = evaluated(capsys, *sets, "--curves", table)
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["category", "kind", "threshold", "recall", "precision"]
+    kinds = ["masks@.50", "masks@.75", "masks@[.50:.95]"]
+    assert [(one["category"], one["kind"]) for one in data["curves"]] == [("car", k) for k in kinds]
+    first = [row for row in rows if row["kind"] == kinds[0]]
+    curve = data["curves"][0]
+    for name in ("threshold", "recall", "precision"):
+        assert [float(row[name]) for row in first] == pytest.approx(curve[name], abs=1e-5)
+    assert set(curve["threshold"]) == {0.75}
+    assert np.mean(curve["precision"]) == pytest.approx(curve["ap"]) == pytest.approx(1)
+    assert "curves" not in evaluated(capsys, *sets)
+    assert main(["evaluate", *map(str, folders), "--curves", str(table)]) == 0
+    assert "neither objects with scores nor pixels with confidence" in capsys.readouterr().out
+    assert table.read_text() == "category,kind,threshold,recall,precision\n"
 
 
 def test_ids_to_ignore_and_a_table_may_be_given(folders, tmp_path, capsys):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from labelled_project import SIZE, LabelledProject
-from sklearn.metrics import average_precision_score, confusion_matrix
+from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from segstudio.cli.command_line import main
@@ -23,6 +23,7 @@ from segstudio.core.image import ImageState
 from segstudio.core.progress import CancelToken
 from segstudio.engine.disagreement import largest_disagreement
 from segstudio.engine.evaluation import EvaluationOptions, evaluate
+from segstudio.engine.evaluation_curves import KINDS
 from segstudio.engine.label_set import LabelledImage, SetCategory, SetImage
 from segstudio.engine.label_sets import AnnotationFilter, annotation_set
 from segstudio.store.project import ProjectStore
@@ -319,3 +320,67 @@ def test_options_that_make_no_band_are_refused():
         with pytest.raises(ValueError, match=r"band|unlabelled"):
             EvaluationOptions(**wrong)
     assert SIZE == (40, 60)
+
+
+def test_curves_of_objects_are_there_where_their_scores_differ(project):
+    for at, score in enumerate((0.9, 0.4)):
+        place = (20 * at, 0, 20 * at + 10, 10)
+        project.draw(0, "car", place, stage=Stage.ASSISTED)
+        project.draw(0, "car", place, stage=Stage.AUTOMATIC, predicted_iou=score)
+    project.draw(0, "car", (0, 20, 9, 29), stage=Stage.AUTOMATIC, predicted_iou=0.7)
+    sets = some(project, stage="automatic"), some(project, stage="assisted")
+    found = evaluate(*sets)
+    assert [one.kind for one in found.curves] == list(KINDS[:3])
+    for one, ap in zip(found.curves, ("ap50", None, "ap"), strict=True):
+        if ap is not None:
+            assert one.ap == pytest.approx(getattr(found.scores.coco, ap))
+        assert one.precision.mean() == pytest.approx(one.ap)
+    half = found.curves[0]
+    assert half.precision[half.recall <= 0.5] == pytest.approx(1)
+    assert half.precision[half.recall > 0.5] == pytest.approx(2 / 3)
+    assert half.thresholds[0] == pytest.approx(0.9)
+    assert half.thresholds[-1] == pytest.approx(0.4)
+    assert all(threshold is None for threshold, _, _ in found.curves[2].points())
+    alike = evaluate(sets[1], sets[0])
+    assert (alike.curves, alike.no_curves) == ((), "alike")  # people's work has no scores
+    project.draw(1, "road", (0, 0, 60, 20), stage=Stage.ASSISTED)
+    project.draw(1, "road", (0, 0, 60, 10), stage=Stage.AUTOMATIC)
+    project.mark(1, ImageState.LABELLED, "test")
+    stuff = evaluate(*sets, EvaluationOptions(split="test"))
+    assert (stuff.curves, stuff.no_curves) == ((), "no things")
+
+
+def test_curves_of_pixels_are_scikit_learns_and_there_where_confidence_is():
+    rng = np.random.default_rng(3)
+    truth, said = rng.integers(0, 3, (2, 9, 9)).astype(np.uint8)
+    truth[truth == 1] = 255
+    sure = rng.integers(0, 4, (9, 9)).astype(np.uint8)  # many are alike
+    plain = ArraySet({"a": said})
+    assert evaluate(plain, ArraySet({"a": truth})).no_curves == "unscored"
+    found = evaluate(ArraySet(plain.maps, confidence={"a": sure}), ArraySet({"a": truth}))
+    assert [(one.category, one.kind) for one in found.curves] == [(0, "pixels"), (2, "pixels")]
+    kept = truth != 255
+    for one in found.curves:
+        scores = np.where(said == one.category, sure, 0)[kept] / 255
+        expected = precision_recall_curve((truth == one.category)[kept], scores)
+        for mine, theirs in zip((one.precision, one.recall), expected[:2], strict=True):
+            assert np.allclose(mine[::-1], theirs[:-1])
+        assert np.allclose(one.thresholds[::-1], expected[2])
+        assert one.ap == found.categories[one.category].pixel_ap
+
+
+def test_missing_images_that_count_as_wrong_are_in_all_scores_or_in_none(project):
+    project.draw(0, "car", (0, 0, 10, 10))
+    project.draw(1, "car", (0, 0, 10, 10))
+    truth, strict = some(project), EvaluationOptions(missing_is_wrong=True)
+    names = [row.path for row in project.store.images()]
+    said = np.full(SIZE, 255, np.uint8)
+    said[:10, :10] = 0
+    maps = {names[0]: said, names[1]: None}
+    # Label maps tell no objects apart, whatever images are missing.
+    assert evaluate(ArraySet(maps, ("car",)), truth, strict).scores.panoptic is None
+    sure = {names[0]: np.full(SIZE, 200, np.uint8)}
+    found = evaluate(ArraySet(maps, ("car",), sure), truth, strict)
+    positive, scores = np.ones(200, bool), np.repeat([200, 0], 100)
+    assert found.scores.pixel_ap == average_precision_score(positive, scores)
+    assert found.curves[0].recall.tolist() == [0.5, 1]

@@ -74,11 +74,14 @@ def agree(images):
         mine = precision[:, :, category]
         if mine.max() < 0:
             assert np.isnan(found.per_category[category])
-            assert np.isnan(found.curves[category]).all()
+            assert np.isnan(found.curves[:, category]).all()
         else:
             assert found.per_category[category] == pytest.approx(mine.mean())
             assert found.per_category_50[category] == pytest.approx(mine[0].mean())
-            assert np.allclose(found.curves[category], mine[0])
+            assert np.allclose(found.curves[:, category], mine)
+            sure = expected.eval["scores"][:, :, category, 0, 2]
+            assert np.allclose(found.thresholds[:, category][mine > 0], sure[mine > 0])
+            assert np.isnan(found.thresholds[:, category][mine == 0]).all()
     return found
 
 
