@@ -73,6 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="a row for each image, those that differ most first",
     )
+    _add_files(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """What may be written besides."""
     parser.add_argument("--confusion-csv", type=Path, metavar="FILE.csv")
     parser.add_argument("--confusion-png", type=Path, metavar="FILE.png")
     parser.add_argument(

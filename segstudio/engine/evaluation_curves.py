@@ -1,4 +1,4 @@
-"""Precision-recall curves of an evaluation: of objects with scores, and of labels with confidence."""
+"""Precision-recall curves of an evaluation: of objects with scores, of pixels with confidence."""
 
 from __future__ import annotations
 
