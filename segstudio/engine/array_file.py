@@ -12,13 +12,14 @@ import json
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 _DIGEST_BYTES = 16
 _LENGTH = struct.Struct("<I")
+_MOST_FACTS = 1 << 24  # bytes of a header that is believed
 _KINDS = "biuf"  # bool, signed, unsigned, float: plain numbers, nothing that could hold an object
 
 Array = npt.NDArray[Any]
@@ -75,6 +76,24 @@ def unpack(magic: bytes, data: bytes) -> tuple[dict[str, Any], dict[str, Array]]
     except (AttributeError, KeyError, TypeError, ValueError, struct.error) as error:
         raise DamagedFile from error
     return facts, arrays
+
+
+def read_facts(magic: bytes, file: BinaryIO) -> dict[str, Any]:
+    """The facts alone, from the beginning of an open file; the arrays are neither read nor checked.
+
+    Raises DamagedFile where no facts can be read, OSError.
+    """
+    prefix = len(magic) + _DIGEST_BYTES
+    head = file.read(prefix + _LENGTH.size)
+    try:
+        (length,) = _LENGTH.unpack_from(head, prefix)
+        if head[: len(magic)] != magic or length > _MOST_FACTS:
+            raise DamagedFile
+        facts = json.loads(file.read(length))
+        del facts["arrays"]
+    except (KeyError, RecursionError, TypeError, ValueError, struct.error) as error:
+        raise DamagedFile from error
+    return dict(facts)
 
 
 def plain(array: Array) -> Array:

@@ -6,9 +6,14 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segstudio.core.prediction import SemanticPrediction
+from segstudio.core.prediction import ModelCategory, SemanticPrediction
 from segstudio.engine.cache_folder import CacheFolder, check_keys
-from segstudio.engine.prediction_file import DamagedFile, from_bytes, to_bytes
+from segstudio.engine.prediction_file import (
+    DamagedFile,
+    from_bytes,
+    read_categories,
+    to_bytes,
+)
 
 _SUFFIX = ".seg"
 _IMAGE_KEY = re.compile(r"[0-9a-f]{8,128}")
@@ -56,6 +61,22 @@ class PredictionCache:
             self._disk.drop(path)
             return None
         return found
+
+    def categories(
+        self, image_key: str, model_key: str, settings_key: str
+    ) -> tuple[ModelCategory, ...] | None:
+        """The categories of a prediction, or None; reads the beginning of its file alone."""
+        path = self._path(image_key, model_key, settings_key)
+        if path is None or self._disk is None:
+            return None
+        try:
+            with path.open("rb") as file:
+                return read_categories(file)
+        except DamagedFile:
+            self._disk.drop(path)
+            return None
+        except OSError:
+            return None
 
     def kinds(self) -> list[CachedPredictions]:
         """What is there by model and settings, by their keys; lists every file."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import asdict
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from segstudio.core.prediction import ModelCategory, SemanticPrediction
-from segstudio.engine.array_file import DamagedFile, pack, unpack
+from segstudio.engine.array_file import DamagedFile, pack, read_facts, unpack
 
-__all__ = ["DamagedFile", "from_bytes", "to_bytes"]
+__all__ = ["DamagedFile", "from_bytes", "read_categories", "to_bytes"]
 
 _MAGIC = b"SEGPRE1\n"
 _LEVELS = {"labels": 6, "confidence": 1, "entropy": 1}  # of deflate; noise gains nothing by more
@@ -51,7 +51,7 @@ def from_bytes(data: bytes) -> tuple[str, SemanticPrediction]:
         height, width = (int(value) for value in facts["image_size"])
         maps = {name: _inflated(arrays[name], (height, width)) for name in _LEVELS}
         prediction = SemanticPrediction(
-            categories=tuple(ModelCategory(**row) for row in facts["categories"]),
+            categories=_categories(facts),
             model_key=str(facts["model_key"]),
             settings_key=str(facts["settings_key"]),
             **maps,
@@ -59,6 +59,24 @@ def from_bytes(data: bytes) -> tuple[str, SemanticPrediction]:
         return str(facts["image_key"]), prediction
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise DamagedFile from error
+
+
+def read_categories(file: BinaryIO) -> tuple[ModelCategory, ...]:
+    """The categories alone, from the beginning of an open file; no map is read.
+
+    Raises DamagedFile, OSError.
+    """
+    try:
+        found = _categories(read_facts(_MAGIC, file))
+    except (KeyError, TypeError) as error:
+        raise DamagedFile from error
+    if not all(isinstance(text, str) for row in found for text in (row.name, row.colour)):
+        raise DamagedFile  # no checksum was asked
+    return found
+
+
+def _categories(facts: dict[str, Any]) -> tuple[ModelCategory, ...]:
+    return tuple(ModelCategory(**row) for row in facts["categories"])
 
 
 def _deflated(pixels: Map, level: int) -> Map:

@@ -65,15 +65,15 @@ class _OpenPredictions:
         found: CachedPredictions,
         cancel: CancelToken,
     ) -> None:
-        one = cache.get(found.image_key, found.model_key, found.settings_key)
-        if one is None:
+        table = _table(cache, found)
+        if table is None:
             raise BadInputError(
                 f"The predictions of {found.model_key} are no longer there; predict again."
             )
         self._store, self._cache, self._found, self._cancel = store, cache, found, cancel
-        self._table = one.categories
+        self._table = table
         self._paths = {row.id: store.image_path(row) for row in store.images()}
-        self.categories = [_category(row) for row in one.categories]
+        self.categories = [_category(row) for row in table]
         self.images = [
             SetImage(row.path, str(row.id), row.id, row.size, row.split)
             for row in store.images()
@@ -119,5 +119,9 @@ def _category(row: ModelCategory) -> SetCategory:
 
 def _names(cache: PredictionCache, kind: CachedPredictions) -> set[str]:
     """What the model calls its categories, by one of its predictions."""
-    one = cache.get(kind.image_key, kind.model_key, kind.settings_key)
-    return {plain_name(row.name) for row in one.categories} if one is not None else set()
+    return {plain_name(row.name) for row in _table(cache, kind) or ()}
+
+
+def _table(cache: PredictionCache, kind: CachedPredictions) -> tuple[ModelCategory, ...] | None:
+    """The categories of one of those predictions; None where it is gone."""
+    return cache.categories(kind.image_key, kind.model_key, kind.settings_key)

@@ -121,6 +121,23 @@ def test_a_damaged_or_foreign_file_is_missing_and_made_again(tmp_path: Path) -> 
     assert the_same(cache.get(IMAGE, "m-1", SETTINGS), prediction)
 
 
+def test_categories_are_read_without_the_maps(tmp_path: Path) -> None:
+    cache = PredictionCache(tmp_path, 1 << 24)
+    asked = IMAGE, "m-1", SETTINGS
+    assert cache.categories(*asked) is None
+    cache.put(IMAGE, SETTINGS, a_prediction(noise()))
+    (file,) = tmp_path.glob("*/*/*.seg")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) - 3 * 1200])  # most of the maps is gone
+    assert cache.categories(*asked) == CATEGORIES
+    assert cache.get(*asked) is None
+    for damaged in (b"", whole[:20], whole[:28] + b"[" * 5000, b"OTHER" + whole[5:]):
+        file.write_bytes(damaged)
+        assert cache.categories(*asked) is None
+        assert not file.exists()
+    assert PredictionCache(None, 0).categories(*asked) is None
+
+
 def test_a_file_that_claims_another_size_is_refused_without_the_memory_it_claims() -> None:
     prediction = a_prediction(noise(size=(5, 6)))
     data = to_bytes(IMAGE, prediction)
