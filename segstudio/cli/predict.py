@@ -19,7 +19,7 @@ from segstudio.cli.predict_arguments import (
 )
 from segstudio.config.paths import cache_dir
 from segstudio.config.settings import load_settings
-from segstudio.core.errors import BadInputError, DeviceError
+from segstudio.core.errors import BadInputError, DeviceError, ProjectLockedError
 from segstudio.core.image import ImageState
 from segstudio.core.prediction import ModelCategory
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
@@ -47,6 +47,8 @@ from segstudio.models.semantic.card import SemanticCard
 from segstudio.models.semantic.contract import SemanticModel
 from segstudio.store.project import ProjectStore
 
+_LOOK_AGAIN_S = 1.0  # whether the project is free
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="PROJECT|DIR|IMAGE")
@@ -58,6 +60,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     card = choose_semantic_card(arguments.model)
     options = label_map_options(arguments, card.categories)
     project = None if arguments.out is not None else _project(arguments.source)
+    if project is not None:
+        _require_free(project)
     slot = _slot(card, arguments, output)
     predicting = Predicting(slot, settings, prediction_cache())
     start = time.perf_counter()
@@ -159,27 +163,61 @@ def _annotate(
     options: LabelMapOptions,
     output: Output,
 ) -> _Done:
+    """Predict as a reader of the project, for hours if need be; be its writer only to add."""
     prompting = _prompting(arguments, output)
-    with ProjectStore.open(project) as store:
+    with ProjectStore.open(project, read_only=True) as store:
         numbers = _wanted(store, arguments)
-        with predict_images(
+        found = predict_images(
             store, numbers, predicting, options, output.progress, prompting=prompting
-        ) as found:
-            for failure in found.failures:
-                output.say(f"Passed over {failure.path}: {failure.reason}")
-            made = carry_out(found, store, output.progress)
-            data = {
-                "images": len(numbers),
-                "predicted": found.predicted,
-                "already_there": found.known,
-                "failed": [failure._asdict() for failure in found.failures],
-                "changed": made.images,
-                "annotations": made.added,
-                "replaced": made.replaced,
-                "new_categories": list(made.new_categories),
-                "run": made.run_id or None,
-            }
+        )
+    with found, _opened_when_free(project, output) as store:
+        made = carry_out(found, store, output.progress)
+        for failure in made.failures:
+            output.say(f"Passed over {failure.path}: {failure.reason}")
+        data = {
+            "images": len(numbers),
+            "predicted": found.predicted,
+            "already_there": found.known,
+            "failed": [failure._asdict() for failure in made.failures],
+            "changed": made.images,
+            "annotations": made.added,
+            "replaced": made.replaced,
+            "new_categories": list(made.new_categories),
+            "run": made.run_id or None,
+        }
     return _Done(data, _text(made, len(numbers)), len(made.failures) == len(numbers))
+
+
+def _require_free(project: Path) -> None:
+    """Tell before any work where annotations could not be added, as another program has it open."""
+    try:
+        ProjectStore.open(project).close()
+    except ProjectLockedError as error:
+        raise ProjectLockedError(
+            f"{_who_has_it(error)}, so no annotations can be added; close it there, or write "
+            "label maps into a folder with --out."
+        ) from error
+
+
+def _opened_when_free(project: Path, output: Output) -> ProjectStore:
+    """Open for writing; where somebody opened it meanwhile, wait rather than lose what was made."""
+    told = False
+    while True:
+        try:
+            return ProjectStore.open(project)
+        except ProjectLockedError as error:
+            if not told:
+                output.say(
+                    f"{_who_has_it(error)}; the annotations are added as soon as it is closed "
+                    "there. Ctrl-C gives up, and what was predicted is kept."
+                )
+            told = True
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _who_has_it(error: ProjectLockedError) -> str:
+    """The sentence without its end, which is a remedy of opening."""
+    return str(error).rpartition(";")[0]
 
 
 def _wanted(store: ProjectStore, arguments: argparse.Namespace) -> list[int]:

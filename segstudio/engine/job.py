@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast
@@ -25,6 +25,22 @@ class Lane(StrEnum):
     STORE = "store"
 
 
+# Work that goes from lane to lane. It yields the lane of its next step (never the store's) and is
+# sent what that step may use; nothing is done before the first of them.
+Turn = tuple[CancelToken, ProgressSink]
+Steps = Generator[Lane, Turn, T]
+
+
+def walked(steps: Steps[T], cancel: CancelToken, report: ProgressSink) -> T:
+    """All steps one after the other on this thread; raises what they raise."""
+    next(steps)
+    try:
+        while True:
+            steps.send((cancel, report))
+    except StopIteration as end:
+        return cast("T", end.value)
+
+
 class JobState(StrEnum):
     """How far a job is."""
 
@@ -34,6 +50,27 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
+
+
+class _GoesOn(Exception):  # noqa: N818 - no error
+    """Raised by the work of a job of several steps when one of them is done."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__(lane)
+        self.lane = lane
+
+
+def work_of(steps: Steps[T]) -> tuple[Lane, Callable[[CancelToken, ProgressSink], T]]:
+    """Where the first step belongs, and the work of a job that takes one step each time it runs."""
+
+    def work(cancel: CancelToken, report: ProgressSink) -> T:
+        try:
+            lane = steps.send((cancel, report))
+        except StopIteration as end:
+            return cast("T", end.value)
+        raise _GoesOn(lane)
+
+    return next(steps), work
 
 
 @dataclass(frozen=True)
@@ -75,6 +112,8 @@ class Job(Generic[T]):
         self.token = CancelToken()
         self.work: Callable[[CancelToken, ProgressSink], T] | None = work
         self.callbacks = callbacks
+        self.rank = 0  # among those that wait for the lane, the lowest first
+        self.onward: Lane | None = None  # where the next step belongs, once one of several is done
         self._drop = drop
         self._result: T | None = None
         self.settled = False  # delivered, or dropped before it ran
@@ -87,12 +126,15 @@ class Job(Generic[T]):
         self._drop(self)
 
     def run(self, report: ProgressSink) -> JobState:
-        """Do the work, keep its result or its error, and say how it ended."""
-        work, self.work = self.work, None
+        """Do the work, keep its result or its error, and say how it ended; QUEUED: it goes on."""
+        work, self.work, self.onward = self.work, None, None
         try:
             if work is not None:
                 self._result = work(self.token, report)
             ended = JobState.DONE
+        except _GoesOn as more:
+            self.work, self.onward = work, more.lane
+            ended = JobState.QUEUED
         except Cancelled:
             ended = JobState.CANCELLED
         except Exception as error:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
-from segstudio.engine.job import Call, Callbacks, Job, JobState, Lane
+from segstudio.engine.job import Call, Callbacks, Job, JobState, Lane, Steps, work_of
 
 __all__ = ["Call", "Job", "JobRunner", "JobState", "Lane", "call_directly"]
 
@@ -163,14 +163,31 @@ class JobRunner:
             if key is not None:
                 self._newest[key] = job
             self._jobs[number] = job
-            rank = 0 if lane is Lane.STORE else priority
-            heapq.heappush(self._queues[lane], (rank, number, job))
-            self._start_threads(lane)
-            self._changed.notify_all()
+            job.rank = 0 if lane is Lane.STORE else priority
+            self._queue(job)
         if older is not None:
             self._notices.tell(older)
         self._notices.tell(job)
         return job
+
+    def submit_steps(
+        self, text: str, steps: Steps[T], answer: Callbacks[T], *, priority: int = 0
+    ) -> Job[T]:
+        """Queue work that goes from lane to lane: one visible job, whose steps queue one by one.
+
+        Other jobs come between two steps. Steps are never on the store lane.
+        """
+        lane, work = work_of(steps)
+        return self.submit(
+            lane,
+            text,
+            work,
+            on_done=answer.done,
+            on_error=answer.error,
+            on_cancelled=answer.cancelled,
+            priority=priority,
+            visible=True,
+        )
 
     def cancel_key(self, key: str) -> None:
         """Cancel the job that holds `key`, if there is one."""
@@ -233,6 +250,11 @@ class JobRunner:
             raise RuntimeError("The project is closed already; nothing more can be written to it.")
         return True
 
+    def _queue(self, job: Job[Any]) -> None:
+        heapq.heappush(self._queues[job.lane], (job.rank, job.id, job))
+        self._start_threads(job.lane)
+        self._changed.notify_all()
+
     def _start_threads(self, lane: Lane) -> None:
         while len(self._threads[lane]) < _THREADS[lane]:
             name = f"segstudio-{lane}-{len(self._threads[lane]) + 1}"
@@ -268,6 +290,12 @@ class JobRunner:
         with self._changed:
             if job.state is JobState.RUNNING:  # it may have been dropped meanwhile
                 job.state = ended
+                if job.onward is not None:
+                    self._busy -= 1
+                    job.lane = job.onward
+                    self._queue(job)
+                    return
+            job.work = None
         self._notices.call(lambda: self._show(job))
         with self._changed:
             self._busy -= 1

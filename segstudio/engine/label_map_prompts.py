@@ -38,6 +38,14 @@ class Prompting:
     agreement: float = 0.7
     stuff: bool = False
 
+    def asks(self, parts: Sequence[Part], plan: LabelMapPlan) -> bool:
+        """Whether the model would be shown any of the parts."""
+        return bool(self.shown(parts, plan))
+
+    def shown(self, parts: Sequence[Part], plan: LabelMapPlan) -> list[int]:
+        """The places of the parts that the model is shown."""
+        return [at for at, part in enumerate(parts) if self.stuff or plan.isthing[part.category]]
+
 
 def prompted(  # noqa: PLR0917 - what is shown to which model
     parts: Sequence[Part],
@@ -52,7 +60,7 @@ def prompted(  # noqa: PLR0917 - what is shown to which model
     Of two masks that want a pixel the smaller gets it; a part that was left as it is gives way.
     Blocks; call it on the device lane. Raises Cancelled, DeviceError, what loading raises.
     """
-    asked = [at for at, part in enumerate(parts) if prompting.stuff or plan.isthing[part.category]]
+    asked = prompting.shown(parts, plan)
     if not asked:
         return list(parts)
 

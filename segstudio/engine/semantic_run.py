@@ -13,9 +13,10 @@ from typing import Any
 from segstudio.config.paths import cache_dir
 from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import BadInputError, DeviceError
-from segstudio.core.image import ImageRecord
+from segstudio.core.image import ImageRecord, RgbImage
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.engine.import_categories import CategoryPlaces
+from segstudio.engine.job import Lane, Steps, walked
 from segstudio.engine.label_map_annotations import Turned, category_places, edit_of, turned
 from segstudio.engine.label_map_parts import LabelMapOptions, Part, label_map_plan, parts
 from segstudio.engine.label_map_prompts import Prompting, prompted
@@ -35,6 +36,7 @@ __all__ = [
     "carry_out",
     "predict_image",
     "predict_images",
+    "predicting_steps",
 ]
 
 RUN_KIND = "predict"
@@ -79,11 +81,27 @@ def predict_images(  # noqa: PLR0917 - which images, asked how, turned into what
     """Predict images of a project and find the parts of their label maps; changes nothing.
 
     With `prompting`, the parts are prompts for a prompt model. An image that cannot be read or
-    predicted is passed over and named in `failures`. Blocks; call it on the device lane. The caller
-    closes what is returned. Raises BadInputError for options that do not fit the model, Cancelled,
-    StorageError, WeightsError.
+    predicted is passed over and named in `failures`. The store may be read-only. Blocks; it calls
+    the models on this thread. The caller closes what is returned. Raises BadInputError for options
+    that do not fit the model, Cancelled, StorageError, WeightsError.
     """
-    token = cancel or CancelToken()
+    steps = predicting_steps(store, image_ids, predicting, options, prompting)
+    return walked(steps, cancel or CancelToken(), report)
+
+
+def predicting_steps(
+    store: ProjectStore,
+    image_ids: Sequence[int],
+    predicting: Predicting,
+    options: LabelMapOptions,
+    prompting: Prompting | None = None,
+) -> Steps[PredictedParts]:
+    """`predict_images` as steps for `JobRunner.submit_steps`.
+
+    Only what asks a model is a step on the device lane, image by image: what the cache has takes
+    none, and a click comes in between two.
+    """
+    token, report = yield Lane.IO
     model = predicting.model
     plan = label_map_plan(
         model.card.title, model.model_key, model.card.categories, store.categories(), options
@@ -91,14 +109,18 @@ def predict_images(  # noqa: PLR0917 - which images, asked how, turned into what
     found = PredictedParts(plan)
     try:
         if isinstance(model, SemanticSlot) and not model.model_key:
+            token, report = yield Lane.DEVICE
             model.load(token, report)  # what is wrong with the model is told before any image
         found.plan = replace(plan, model_key=model.model_key)
         for done, number in enumerate(image_ids):
+            token, report = yield Lane.IO
             token.check()
             record = store.image(number)
-            sink = _within(report, done, len(image_ids), f"Predicting {record.path}")
+            within = _Within(done, len(image_ids), f"Predicting {record.path}")
+            within.sink(report)(Progress(0, 1))
             try:
-                made = _parts(store, record, found, predicting, prompting, sink, token)
+                image = _opened(store, record, token)
+                made = yield from _parts(image, found, predicting, prompting, within, token)
             except (BadInputError, DeviceError) as error:
                 found.failures.append(Failure(record.path, str(error)))
             else:
@@ -110,31 +132,44 @@ def predict_images(  # noqa: PLR0917 - which images, asked how, turned into what
     return found
 
 
+def _opened(store: ProjectStore, record: ImageRecord, cancel: CancelToken) -> RgbImage:
+    image = open_image(store.image_path(record), cache_dir() / "pixels", cancel=cancel)
+    if image.size != record.size:
+        raise BadInputError(
+            f"{record.path} is {_sides(image.size)} now and was {_sides(record.size)}; open the "
+            "project to take it in anew."
+        )
+    return image
+
+
+def _sides(size: tuple[int, int]) -> str:
+    """In words, of (H, W)."""
+    return f"{size[1]} x {size[0]} pixels"
+
+
 def _parts(  # noqa: PLR0917 - an image, asked how, told where
-    store: ProjectStore,
-    record: ImageRecord,
+    image: RgbImage,
     found: PredictedParts,
     predicting: Predicting,
     prompting: Prompting | None,
-    report: ProgressSink,
-    cancel: CancelToken,
-) -> list[Part]:
-    """The parts of one image; raises what a failure is made of."""
-    report(Progress(0, 1))
-    image = open_image(store.image_path(record), cache_dir() / "pixels")
-    if image.size != record.size:
-        raise BadInputError(
-            f"{record.path} is {image.size[1]} x {image.size[0]} pixels now and was "
-            f"{record.width} x {record.height}; open the project to take it in anew."
-        )
-    key, cache = predicting.settings.key, predicting.cache
-    known = cache.has(image.key, found.plan.model_key, key)
-    prediction = predict_image(predicting.model, image, predicting.settings, cache, report, cancel)
-    found.known += known
-    found.predicted += not known
-    made = parts(prediction, found.plan, cancel)
-    if prompting is not None:
-        made = prompted(made, found.plan, image, prompting, report, cancel)
+    within: _Within,
+    token: CancelToken,
+) -> Steps[list[Part]]:
+    """The parts of one image; raises what a failure is made of. Begins where its caller is."""
+    settings, cache = predicting.settings, predicting.cache
+    prediction = cache.get(image.key, found.plan.model_key, settings.key)
+    if prediction is None:
+        token, report = yield Lane.DEVICE
+        sink = within.sink(report)
+        prediction = predict_image(predicting.model, image, settings, cache, sink, token)
+        found.predicted += 1
+        token, report = yield Lane.IO
+    else:
+        found.known += 1
+    made = parts(prediction, found.plan, token)
+    if prompting is not None and prompting.asks(made, found.plan):
+        token, report = yield Lane.DEVICE
+        made = prompted(made, found.plan, image, prompting, within.sink(report), token)
     return made
 
 
@@ -146,14 +181,16 @@ def carry_out(
 ) -> PredictReport:
     """Make annotations of what was found, in one transaction that can be undone in one step.
 
-    What the project has already is not added again, however often this is called. Raises
+    What the project has already is not added again, however often this is called. An image whose
+    size has changed since it was predicted is passed over and named in `failures`. Raises
     BadInputError where a category is not in the project any more, StorageError if the disk is full
     or refuses, Cancelled. Nothing is left behind in any case.
     """
     token = cancel or CancelToken()
     adding = _Adding(found, store, report, token)
     run_id = store.carry_out(RUN_KIND, adding.parameters(), adding.steps(), token, adding.result)
-    return replace(adding.done, run_id=run_id, failures=tuple(found.failures))
+    failures = (*found.failures, *adding.misfits.values())
+    return replace(adding.done, run_id=run_id, failures=failures)
 
 
 class _Adding:
@@ -163,6 +200,7 @@ class _Adding:
         self, found: PredictedParts, store: ProjectStore, report: ProgressSink, cancel: CancelToken
     ) -> None:
         self.done = PredictReport()
+        self.misfits: dict[int, Failure] = {}  # by image: what was predicted was of another size
         self._found = found
         self._store = store
         self._report = report
@@ -228,8 +266,14 @@ class _Adding:
 
     def _turned(self, record: ImageRecord, places: CategoryPlaces) -> tuple[Turned, int]:
         annotations = tuple(self._store.annotations(record.id))
+        found = self._found.parts(record.id)
+        if found and found[0].mask.size != record.size:
+            was, now = _sides(found[0].mask.size), _sides(record.size)
+            why = f"{record.path} was {was} and is {now} since; predict it again."
+            self.misfits[record.id] = Failure(record.path, why)
+            found = []
         done = turned(
-            self._found.parts(record.id),
+            found,
             self._found.plan,
             places.ids,
             record,
@@ -248,11 +292,19 @@ class _Adding:
         )
 
 
-def _within(report: ProgressSink, done: int, total: int, text: str) -> ProgressSink:
-    """A sink for the work on one of many images."""
+@dataclass(frozen=True)
+class _Within:
+    """Where the work on one of many images stands in all of it."""
 
-    def sink(progress: Progress) -> None:
-        inside = round(_STEPS * (progress.fraction or 0.0))
-        report(Progress(done * _STEPS + inside, total * _STEPS, text))
+    done: int
+    total: int
+    text: str
 
-    return sink
+    def sink(self, report: ProgressSink) -> ProgressSink:
+        """A sink for the work on that image."""
+
+        def sink(progress: Progress) -> None:
+            inside = round(_STEPS * (progress.fraction or 0.0))
+            report(Progress(self.done * _STEPS + inside, self.total * _STEPS, self.text))
+
+        return sink

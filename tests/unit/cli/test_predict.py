@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from segstudio.__main__ import main as start
 from segstudio.cli import main
-from segstudio.core.errors import BadInputError, WeightsError
+from segstudio.cli import predict as command
+from segstudio.core.errors import BadInputError, ProjectLockedError, WeightsError
 from segstudio.core.image import ImageState, RgbImage
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.engine.image_session import ImageSession
@@ -140,6 +141,57 @@ def test_annotations_come_as_a_run_that_take_back_takes_back(
     gone = ran(capsys, "take-back", project)
     assert gone["removed"] == first["annotations"]
     assert annotations(project) == 0
+
+
+def test_the_project_is_free_for_others_while_images_are_predicted(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    model: SemanticCard,
+    project: Path,
+) -> None:
+    """What they do then is kept; where they are still at it in the end, the command waits."""
+    real, others = command.predict_images, []
+
+    def beside(*asked: Any, **how: Any) -> Any:
+        with ProjectStore.open(project) as other:
+            ImageSession(other, 1).add_category("tree")
+        found = real(*asked, **how)
+        others.append(ProjectStore.open(project))
+        return found
+
+    def closed(_: float) -> None:
+        others.pop().close()
+
+    monkeypatch.setattr(command, "predict_images", beside)
+    monkeypatch.setattr("segstudio.cli.predict.time.sleep", closed)
+    capsys.readouterr()
+    asked = ["predict", str(project), "--model", "small", "--device", "cpu", "--least-area", "1"]
+    assert main([*asked, "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["annotations"] == annotations(project) > 0
+    assert "the annotations are added as soon as it is closed there" in told.err
+    with ProjectStore.open(project, read_only=True) as store:
+        assert "tree" in {row.name for row in store.categories()}
+    assert not others
+
+
+def test_a_project_that_is_open_elsewhere_is_told_before_any_work_and_label_maps_need_no_lock(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    model: SemanticCard,
+    project: Path,
+    tmp_path: Path,
+) -> None:
+    asked = ("predict", project, "--model", "small", "--device", "cpu")
+    with ProjectStore.open(project):
+        with monkeypatch.context() as patch:
+            patch.setattr(command, "load_semantic_model", lambda *_, **__: pytest.fail("too late"))
+            with pytest.raises(
+                ProjectLockedError,
+                match=r"by .+ \(process .+\), so no annotations can be added; .+ with --out\.$",
+            ):
+                main([*map(str, asked)])
+        assert len(ran(capsys, *asked, "--out", tmp_path / "maps")["files"]) == 3
 
 
 def test_a_folder_of_a_model_and_of_images_without_a_project(

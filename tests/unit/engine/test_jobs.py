@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from segstudio.core.errors import Cancelled
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
+from segstudio.engine.job import Callbacks, Steps
 from segstudio.engine.jobs import Job, JobRunner, JobState, Lane
 
 WAIT = 10.0
@@ -507,6 +508,84 @@ def test_a_consumer_that_does_not_look_is_not_buried_in_progress(consumer: Consu
 
 
 # -- ending -------------------------------------------------------------------------------------
+
+
+# -- several steps -----------------------------------------------------------------------------
+
+
+def hopping(log: list[str], gates: tuple[Gate, ...]) -> Steps[str]:
+    """To and fro between two lanes, a step for each gate; notes the threads and its own end."""
+    try:
+        for number, gate in enumerate(gates):
+            token, report = yield Lane.DEVICE if number % 2 else Lane.IO
+            log.append(threading.current_thread().name.split("-")[1])
+            gate(token, report)
+        return "all done"
+    finally:
+        log.append("closed")
+
+
+def open_gates(count: int) -> tuple[Gate, ...]:
+    gates = tuple(Gate() for _ in range(count))
+    for gate in gates:
+        gate.open.set()
+    return gates
+
+
+def test_a_job_of_several_steps_goes_from_lane_to_lane_and_others_come_between(
+    consumer: Consumer,
+) -> None:
+    log: list[str] = []
+    got: list[str] = []
+    gates = (*open_gates(1), Gate(), *open_gates(2))
+    steps = hopping(log, gates)
+    job = consumer.runner.submit_steps("hopping", steps, Callbacks(got.append), priority=1)
+    gates[1].wait_started()
+    consumer.runner.submit(Lane.DEVICE, "click", lambda c, p: log.append("click"))
+    gates[1].open.set()
+    consumer.pump()
+    assert log == ["io", "device", "io", "click", "device", "closed"] or log == [
+        "io", "device", "click", "io", "device", "closed",
+    ]  # fmt: skip
+    assert got == ["all done"]
+    assert job.state is JobState.DONE
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_job_of_several_steps_that_is_cancelled_is_closed_and_takes_no_further_step(
+    consumer: Consumer, waits: bool
+) -> None:
+    """Cancelled while its next step waits for the lane, or in the middle of one."""
+    log: list[str] = []
+    told: list[str] = []
+    first, other = Gate(), Gate()
+    answer: Callbacks[str] = Callbacks(cancelled=lambda: told.append("cancelled"))
+    job = consumer.runner.submit_steps("hopping", hopping(log, (first, *open_gates(3))), answer)
+    first.wait_started()
+    if waits:
+        consumer.runner.submit(Lane.DEVICE, "other", other)
+        other.wait_started()
+        first.open.set()
+        while job.lane is Lane.IO:
+            other.open.wait(0.001)
+    job.cancel()
+    first.open.set()
+    other.open.set()
+    consumer.pump()
+    assert (log, told) == (["io", "closed"], ["cancelled"])
+    assert job.state is JobState.CANCELLED
+
+
+def test_what_a_step_raises_is_told(consumer: Consumer) -> None:
+    def failing() -> Steps[None]:
+        yield Lane.IO
+        yield Lane.DEVICE
+        raise ValueError("no more")
+
+    told: list[Exception] = []
+    consumer.runner.submit_steps("failing", failing(), Callbacks(error=told.append))
+    consumer.pump()
+    assert [str(error) for error in told] == ["no more"]
 
 
 def test_shutdown_stops_io_and_device_work_and_drains_the_store(consumer: Consumer) -> None:

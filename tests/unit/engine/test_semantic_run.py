@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from colour_model import ColourModel, colour_card, scene, scene_store
 from PIL import Image
 
+from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import BadInputError, Cancelled, DeviceError, WeightsError
 from segstudio.core.image import ImageState, RgbImage
 from segstudio.core.prediction import SemanticPrediction
@@ -18,9 +21,11 @@ from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.import_plan import CategoryTarget
-from segstudio.engine.jobs import JobRunner
+from segstudio.engine.job import Callbacks
+from segstudio.engine.jobs import JobRunner, Lane
 from segstudio.engine.label_map_parts import LabelMapOptions
 from segstudio.engine.label_map_prompts import Prompting
+from segstudio.engine.predicted_parts import PredictedParts
 from segstudio.engine.prediction_cache import PredictionCache
 from segstudio.engine.semantic_run import (
     RUN_KIND,
@@ -28,6 +33,7 @@ from segstudio.engine.semantic_run import (
     PredictReport,
     carry_out,
     predict_images,
+    predicting_steps,
 )
 from segstudio.engine.semantic_slot import SemanticSlot, predict_image
 from segstudio.models.prompt.graph_cut import GraphCut
@@ -170,6 +176,63 @@ def test_progress_goes_through_each_image_and_never_back(
     assert len({share for share in shares if 0 < share < 1 / 3}) >= 1  # within the first image
 
 
+def test_a_click_comes_between_two_images_of_a_run(
+    store: ProjectStore, predicting: Predicting
+) -> None:
+    """Only the model takes the device lane, and gives it back after each image."""
+    runner = JobRunner()
+    model = predicting.model
+    assert isinstance(model, ColourModel)
+    order: list[str] = []
+    real = model.predict
+
+    def predict(*asked: Any) -> SemanticPrediction:
+        order.append(threading.current_thread().name)
+        runner.submit(Lane.DEVICE, "click", lambda c, p: order.append("click"))
+        return real(*asked)
+
+    model.predict = predict  # type: ignore[method-assign]
+    done: list[PredictedParts] = []
+    steps = predicting_steps(store, all_of(store), predicting, FINE)
+    runner.submit_steps("predicting", steps, Callbacks(done.append), priority=1)
+    assert runner.wait_idle(20)
+    assert order == ["segstudio-device-1", "click"] * 3
+    with done[0] as found:
+        assert (found.predicted, carry_out(found, store).added) == (3, 12)
+    runner.shutdown()
+
+
+def test_what_the_cache_has_does_not_wait_for_the_device(
+    store: ProjectStore, predicting: Predicting
+) -> None:
+    ran(store, predicting)
+    runner, release, ended = JobRunner(), threading.Event(), threading.Event()
+    runner.submit(Lane.DEVICE, "somebody clicks", lambda c, p: release.wait(20))
+    steps = predicting_steps(store, all_of(store), predicting, FINE)
+    runner.submit_steps("predicting", steps, Callbacks(lambda found: (found.close(), ended.set())))
+    assert ended.wait(20)
+    release.set()
+    runner.shutdown()
+
+
+def test_a_run_is_predicted_from_a_project_that_is_only_read(
+    store: ProjectStore, predicting: Predicting
+) -> None:
+    """Meanwhile its writer goes on: an image that has another size by then is passed over."""
+    with ProjectStore.open(store.path, read_only=True) as reader:
+        found = predict_images(reader, all_of(reader), predicting, FINE)
+    first = store.images()[0]
+    other = replace(first, width=first.width + 1)
+    store.commit(
+        Edit("Take the changed file", 0, Records(images=(first,)), Records(images=(other,)))
+    )
+    with found:
+        report = carry_out(found, store)
+    assert (report.images, report.added) == (2, 8)
+    assert [failure.path for failure in report.failures] == ["a.png"]
+    assert "was 80 x 60 pixels and is 81 x 60 pixels" in report.failures[0].reason
+
+
 def test_images_that_fail_are_told_and_passed_over(
     store: ProjectStore, predicting: Predicting
 ) -> None:
@@ -178,7 +241,7 @@ def test_images_that_fail_are_told_and_passed_over(
     Image.fromarray(scene()[:30, :40]).save(store.image_path(second))
     with predict_images(store, all_of(store), predicting, FINE) as found:
         assert [failure.path for failure in found.failures] == ["a.png", "b.png"]
-        assert "40 x 30 pixels now and was 80 x 60" in found.failures[1].reason
+        assert "40 x 30 pixels now and was 80 x 60 pixels" in found.failures[1].reason
         report = carry_out(found, store)
     assert (report.images, report.added) == (1, 4)
     assert report.failures == tuple(found.failures)
