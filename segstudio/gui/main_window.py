@@ -35,6 +35,7 @@ from segstudio.gui.panels.semantic import SemanticPanel
 from segstudio.gui.panels.status import StatusStrip
 from segstudio.gui.panels.training import TrainingPanel
 from segstudio.gui.panels.welcome import WelcomePanel, dropped_path
+from segstudio.gui.theme import mark
 from segstudio.gui.workspace import Workspace
 
 FIRST_SIZE = (1280, 800)
@@ -68,6 +69,7 @@ class MainWindow(QMainWindow):
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self._opacity_picture = QLabel()
         self._opacity_picture.setToolTip(self.tr("Opacity of the masks"))
+        mark(self)
         self.follow_theme()
         self.centre = QStackedWidget()
         self.centre.addWidget(self.welcome)

@@ -1,12 +1,21 @@
-"""Light and dark: the colours as data, and the palette and style sheet made from them."""
+"""Light and dark: the colours as data, and the palette made from them.
+
+The style sheet names the palette's roles and no colours, so that it is the same in both themes: to
+give it to the application anew holds up the window for a third of a second, most of it for panels
+and dialogs that nobody sees. Here a change is a new palette; what is in sight takes it at once, the
+rest piece by piece.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, Qt, Signal, SignalInstance
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QColor, QFont, QPalette
-from PySide6.QtWidgets import QApplication, QStyleFactory
+from PySide6.QtWidgets import QApplication, QMainWindow, QStyleFactory, QWidget
+from shiboken6 import isValid
 
 from segstudio.gui.theme_sheet import style_sheet
 
@@ -91,6 +100,10 @@ class _Theme(QObject):
         self._app = app
         self.choice = "system"
         self.tokens = LIGHT
+        self._unseen: list[QWidget] = []  # they wear the colours of before
+        self._soon = QTimer(self)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._wear_on)
         app.styleHints().colorSchemeChanged.connect(self._follow)
 
     def use(self, choice: str) -> None:
@@ -104,8 +117,45 @@ class _Theme(QObject):
     def _show(self, tokens: Tokens) -> None:
         self.tokens = tokens
         self._app.setPalette(palette(tokens))
-        self._app.setStyleSheet(style_sheet(tokens, SPACING, RADIUS))
+        for window in self._app.topLevelWidgets():
+            mark(window)
+        sheet = style_sheet(SPACING, RADIUS)
+        if self._app.styleSheet() != sheet:
+            self._app.setStyleSheet(sheet)
+            self._unseen = []
+            self.changed.emit()
+            return
         self.changed.emit()
+        every = self._app.allWidgets()
+        self._unseen = [widget for widget in every if not widget.isVisible()]
+        _wear(widget for widget in every if widget.isVisible())
+        self._soon.start()
+
+    def _wear_on(self) -> None:
+        """Some more of what was not in sight."""
+        until = time.perf_counter() + _SLICE_S
+        while self._unseen and time.perf_counter() < until:
+            _wear(widget for widget in self._unseen[-_PIECE:] if isValid(widget))
+            del self._unseen[-_PIECE:]
+        if not self._unseen:
+            self._soon.stop()
+
+
+_SLICE_S = 0.004  # a quarter of a frame
+_PIECE = 20  # widgets
+
+
+def mark(window: QWidget) -> None:
+    """Tell the style sheet which theme's pictures a main window has, and what belongs to it."""
+    if isinstance(window, QMainWindow):
+        window.setProperty("theme", current_tokens().name)
+
+
+def _wear(widgets: Iterable[QWidget]) -> None:
+    """Have the style sheet's rules look at the palette anew."""
+    for widget in widgets:
+        widget.style().polish(widget)
+        widget.update()
 
 
 _NAME = "segstudio-theme"
@@ -146,7 +196,11 @@ def theme_signal(app: QApplication) -> SignalInstance:
 
 
 def palette(tokens: Tokens) -> QPalette:
-    """The palette that Fusion draws with."""
+    """The palette that Fusion draws with, and whose roles the style sheet names.
+
+    The sheet knows only some of the roles, so that colours which Fusion has no use for stand under
+    names that say something else (`theme_sheet.ROLES`).
+    """
     role = QPalette.ColorRole
     result = QPalette()
     for which, name in {
@@ -164,12 +218,12 @@ def palette(tokens: Tokens) -> QPalette:
         role.ToolTipBase: "panel",
         role.ToolTipText: "text",
         role.Link: "accent",
-        role.LinkVisited: "accent",
+        role.LinkVisited: "warning",
         role.Light: "hover",
-        role.Midlight: "hover",
+        role.Midlight: "selected",
         role.Mid: "line",
         role.Dark: "line",
-        role.Shadow: "line",
+        role.Shadow: "disabled",
         role.Accent: "accent",
     }.items():
         result.setColor(which, tokens.colour(name))

@@ -1,15 +1,27 @@
-"""The one style sheet, written from a theme's colours."""
+"""The one style sheet of both themes: its colours are the palette's, by their roles."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from string import Template
-from typing import TYPE_CHECKING
 
 from segstudio.config.paths import resources_dir
 
-if TYPE_CHECKING:
-    from segstudio.gui.theme import Tokens
+# The role of the palette that has each colour of a theme; see `theme.palette`.
+ROLES = {
+    "window": "window",
+    "panel": "button",
+    "field": "base",
+    "line": "mid",
+    "text": "text",
+    "dim": "placeholder-text",
+    "disabled": "shadow",
+    "accent": "highlight",
+    "on_accent": "highlighted-text",
+    "hover": "light",
+    "selected": "midlight",
+    "warning": "link-visited",
+    "danger": "bright-text",
+}
 
 _SHEET = Template("""
 QMainWindow, QDialog, QDockWidget { background: $window; color: $text; }
@@ -62,21 +74,26 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QComboBox:focus,
 QAbstractSpinBox:focus { border-color: $accent; }
 QLineEdit:disabled, QComboBox:disabled, QAbstractSpinBox:disabled { color: $disabled; }
 QComboBox::drop-down { border: none; width: ${step5}px; }
-QComboBox::down-arrow { image: url("$down"); width: 12px; height: 12px; }
+QComboBox::down-arrow { image: url("$light-down.svg"); width: 12px; height: 12px; }
+QMainWindow[theme="dark"] QComboBox::down-arrow { image: url("$dark-down.svg"); }
 QComboBox QAbstractItemView { background: $panel; border: 1px solid $line; outline: none; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; width: ${step4}px;
     subcontrol-origin: border; }
 QAbstractSpinBox::up-button { subcontrol-position: top right; }
 QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
-QAbstractSpinBox::up-arrow { image: url("$up"); width: 10px; height: 10px; }
-QAbstractSpinBox::down-arrow { image: url("$down"); width: 10px; height: 10px; }
+QAbstractSpinBox::up-arrow { image: url("$light-up.svg"); width: 10px; height: 10px; }
+QAbstractSpinBox::down-arrow { image: url("$light-down.svg"); width: 10px; height: 10px; }
+QMainWindow[theme="dark"] QAbstractSpinBox::up-arrow { image: url("$dark-up.svg"); }
+QMainWindow[theme="dark"] QAbstractSpinBox::down-arrow { image: url("$dark-down.svg"); }
 
 QCheckBox, QRadioButton { color: $text; spacing: ${step2}px; }
 QCheckBox:disabled { color: $disabled; }
 QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid $dim; border-radius: 3px;
     background: $field; }
 QCheckBox::indicator:hover, QCheckBox::indicator:focus { border-color: $accent; }
-QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$check"); }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent;
+    image: url("$light-check.svg"); }
+QMainWindow[theme="dark"] QCheckBox::indicator:checked { image: url("$dark-check.svg"); }
 
 QAbstractItemView { background: $panel; color: $text; border: none; outline: none;
     alternate-background-color: $window; selection-background-color: $selected;
@@ -130,17 +147,19 @@ QLabel[role="warning"] { color: $warning; }
 """)
 
 
-def style_sheet(tokens: Tokens, step: int, radius: int) -> str:
-    """Qt style sheet for the whole application; sizes in px come from one `step`."""
+def style_sheet(step: int, radius: int) -> str:
+    """Qt style sheet for the whole application; sizes in px come from one `step`.
+
+    Pictures do not follow a palette: those of the dark theme are for what belongs to a main window
+    whose property `theme` says "dark" (`theme.mark`).
+    """
     pictures = resources_dir() / "themes"
-    sizes = {f"step{n}": n * step for n in (2, 3, 4, 5, 6)}
     return _SHEET.substitute(
-        asdict(tokens),
-        **sizes,
+        {name: f"palette({role})" for name, role in ROLES.items()},
+        **{f"step{n}": n * step for n in (2, 3, 4, 5, 6)},
         step=step,
         half=step // 2,
         radius=radius,
-        up=(pictures / f"{tokens.name}-up.svg").as_posix(),
-        down=(pictures / f"{tokens.name}-down.svg").as_posix(),
-        check=(pictures / f"{tokens.name}-check.svg").as_posix(),
+        light=(pictures / "light").as_posix(),
+        dark=(pictures / "dark").as_posix(),
     )

@@ -33,6 +33,8 @@ class FoldingTabs(QTabWidget):
         super().__init__(parent)
         self._places: list[tuple[str, QIcon]] = []
         self._fitting = False
+        self._whole: int | None = None  # px that all titles take, once they were measured
+        self._fitted: tuple[int, int] | None = None  # width and current tab that it is right for
         self.setTabBar(_Bar())
         self.setDocumentMode(True)
         self.setIconSize(QSize(SIDE, SIDE))
@@ -44,7 +46,7 @@ class FoldingTabs(QTabWidget):
         at = self.addTab(content, title)
         self.tabBar().setAccessibleTabName(at, title)
         self.setTabToolTip(at, title)
-        self.fit()
+        self._fit_anew()
 
     @property
     def folded(self) -> bool:
@@ -57,23 +59,32 @@ class FoldingTabs(QTabWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self.fit()
+        self._fit_anew()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
-            self.fit()
+            self._fit_anew()
+
+    def _fit_anew(self) -> None:
+        """Titles take another width than before."""
+        self._whole = self._fitted = None
+        self.fit()
 
     def fit(self) -> None:
         """Titles or icons, by the room that there is now."""
-        if self._fitting or not self._places:
+        now = self.width(), self.currentIndex()
+        if self._fitting or not self._places or now == self._fitted:
             return
         self._fitting = True
         try:
-            for at, (title, _) in enumerate(self._places):
-                self._put(at, title, QIcon())
-            if self._wanted() > self.width():
+            if self._whole is None or self._whole <= self.width():
+                for at, (title, _) in enumerate(self._places):
+                    self._put(at, title, QIcon())
+                self._whole = self._wanted()
+            if self._whole > self.width():
                 self._fold()
+            self._fitted = now
         finally:
             self._fitting = False
 

@@ -7,20 +7,42 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QPalette
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit
+from PySide6.QtGui import QFont, QFontMetricsF, QImage, QPalette
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QGroupBox,
+    QLabel,
+    QLineEdit,
+    QMainWindow,
+    QProgressBar,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+    QTableWidget,
+    QTableWidgetItem,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
 
 from segstudio.config.paths import resources_dir
 from segstudio.gui.theme import (
     DARK,
     LIGHT,
     Tokens,
+    _theme,
     apply_theme,
     contrast,
     current_tokens,
+    mark,
     numeric_font,
+    palette,
     theme_signal,
 )
+from segstudio.gui.theme_sheet import ROLES
 
 BOTH = pytest.mark.parametrize("tokens", [DARK, LIGHT], ids=lambda tokens: tokens.name)
 
@@ -71,7 +93,6 @@ def test_every_application_window_takes_the_palette(qapp: QApplication, tokens: 
     assert current_tokens() is tokens
     assert label.palette().color(QPalette.ColorRole.WindowText).name() == tokens.text
     assert label.palette().color(QPalette.ColorRole.Window).name() == tokens.window
-    assert tokens.accent in qapp.styleSheet()
 
 
 @BOTH
@@ -81,13 +102,96 @@ def test_the_style_sheet_has_no_gaps_and_names_pictures_that_exist(
     apply_theme(qapp, tokens.name)
     sheet = qapp.styleSheet()
     assert "$" not in sheet
-    pictures = re.findall(r'url\("([^"]+)"\)', sheet)
-    assert pictures
+    start = (resources_dir() / "themes" / tokens.name).as_posix()
+    pictures = [
+        found for found in re.findall(r'url\("([^"]+)"\)', sheet) if found.startswith(start)
+    ]
+    assert len(pictures) == 4
     for picture in pictures:
-        assert picture.startswith((resources_dir() / "themes").as_posix())
         stroke = re.search(r'stroke="(#\w+)"', Path(picture).read_text())
         assert stroke is not None
         assert stroke[1] in {tokens.dim, tokens.on_accent}
+
+
+@BOTH
+def test_the_style_sheet_takes_every_colour_from_the_palette(
+    qapp: QApplication, tokens: Tokens
+) -> None:
+    """By a role of its own each, so that a theme may have any colours."""
+    apply_theme(qapp, tokens.name)
+    assert not re.search(r":[^;{]*#[0-9a-f]{3}", qapp.styleSheet())
+    assert len(set(ROLES.values())) == len(ROLES)
+    for name, role in ROLES.items():
+        assert f"palette({role})" in qapp.styleSheet(), name
+        which = QPalette.ColorRole["".join(word.title() for word in role.split("-"))]
+        assert palette(tokens).color(which) == tokens.colour(name), name
+
+
+def one_of_each() -> QMainWindow:
+    """A window with what the sheet has rules for; half of it is on a tab that is not in sight."""
+    window, tabs = QMainWindow(), QTabWidget()
+    mark(window)
+    window.setCentralWidget(tabs)
+    for title in ("One", "Two"):
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        tabs.addTab(page, title)
+        box, table, check, off = QComboBox(), QTableWidget(3, 2), QCheckBox("Check"), QPushButton()
+        box.addItems(["a", "b"])
+        table.setItem(0, 0, QTableWidgetItem("cell"))
+        table.selectRow(0)
+        check.setChecked(True)
+        off.setText("Off")
+        off.setEnabled(False)
+        slider, bar, dim = QSlider(Qt.Orientation.Horizontal), QProgressBar(), QLabel("dim")
+        slider.setValue(40)
+        bar.setValue(40)
+        dim.setProperty("role", "dim")
+        field = QLineEdit()
+        field.setPlaceholderText("Filter")
+        for widget in (box, table, check, off, slider, bar, dim, field, QSpinBox(), QGroupBox("G")):
+            layout.addWidget(widget)
+    for widget in window.findChildren(QWidget):
+        widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # only one window at a time could have it
+    window.resize(360, 480)
+    return window
+
+
+def pictures_of(window: QMainWindow) -> list[QImage]:
+    """Of each tab."""
+    tabs = window.centralWidget()
+    assert isinstance(tabs, QTabWidget)
+    found = []
+    for at in range(tabs.count()):
+        tabs.setCurrentIndex(at)
+        QApplication.processEvents()
+        found.append(window.grab().toImage())
+    tabs.setCurrentIndex(0)
+    return found
+
+
+def test_after_a_change_everything_looks_as_if_it_had_been_so_from_the_start(
+    qapp: QApplication, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in sight at once, what is not soon; and the sheet, which takes long, stays."""
+    apply_theme(qapp, "dark")
+    monkeypatch.setattr(QApplication, "setStyleSheet", lambda *_: pytest.fail("given anew"))
+    window = one_of_each()
+    qtbot.addWidget(window)
+    window.show()
+    pictures_of(window)
+    for theme in ("light", "dark"):
+        apply_theme(qapp, theme)
+        at_once = window.grab().toImage()
+        qtbot.waitUntil(lambda: not _theme(qapp)._unseen)
+        fresh = one_of_each()
+        qtbot.addWidget(fresh)
+        fresh.show()
+        wanted = pictures_of(fresh)
+        assert wanted[0] != wanted[1]
+        assert at_once == wanted[0], theme
+        assert pictures_of(window) == wanted, theme
+        fresh.close()
 
 
 def test_the_system_choice_follows_the_desktop_as_it_changes(qapp: QApplication) -> None:
