@@ -2,13 +2,16 @@
 
     python tests/benchmarks/predicting.py windows [--megapixels 2 8 50] [--categories 150] [--json]
     python tests/benchmarks/predicting.py crf [--categories 2 21 150] [--megapixels 1] [--json]
+    python tests/benchmarks/predicting.py cancel [--megapixels 8] [--categories 150 4] [--json]
 
 `windows` compares three ways, each in a process of its own (Linux): ours; the same windows with all
 probabilities of the image kept until the end; the whole image at once. The peak is that of the
 process (VmHWM) less what it held before. A way that would not fit into the machine's memory is not
 run, and the table says what its probabilities alone take. The network is a small one (stride 4), so
 that the table is about everything around it. `crf` takes CPU seconds on one thread: `ours` against
-pydensecrf where it is installed, with the labels that agree.
+pydensecrf where it is installed, with the labels that agree. `cancel` is the longest that a
+prediction computes, in CPU milliseconds on one thread, before it looks again whether it was
+cancelled, and the function that looked then; the network's own passes are told beside it.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -37,10 +41,11 @@ from skimage import data
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segstudio.core.errors import Cancelled
 from segstudio.core.image import RgbImage
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.imaging.dense_crf import dense_crf
-from segstudio.models.semantic.contract import PredictSettings
+from segstudio.models.semantic.contract import CrfSettings, PredictSettings
 from segstudio.models.semantic.predicting import predict
 from segstudio.models.semantic.tiling import spans
 
@@ -209,18 +214,85 @@ def _pydensecrf(chances: np.ndarray, pixels: np.ndarray) -> tuple[float, np.ndar
     return _timed(work)
 
 
+# -- cancelling ----------------------------------------------------------------------------------
+
+ASKED = {
+    "plain": PredictSettings(),
+    "scales and mirror images": PredictSettings(scales=(0.5, 1.0, 1.75), flip=True),
+    "crf": PredictSettings(crf=CrfSettings()),
+}
+_ENOUGH_S = 90.0  # of CPU: then it is cancelled, as all has been seen that comes again and again
+
+
+class Stretches(CancelToken):
+    """Measures what is computed between two looks, but for the network's passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.longest, self.where, self.network = 0.0, "", 0.0
+        self._until = time.thread_time() + _ENOUGH_S
+        self._last = time.thread_time()
+
+    def check(self) -> None:
+        now = time.thread_time()
+        if now - self._last > self.longest:
+            self.longest, self.where = now - self._last, sys._getframe(1).f_code.co_qualname
+        if now > self._until:
+            self.cancel()
+        super().check()
+        self._last = time.thread_time()
+
+    def passed(self, began: float) -> None:
+        """The network has been at work since then."""
+        took = time.thread_time() - began
+        self.network = max(self.network, took)
+        self._last += took
+
+
+def cancelling(megapixels: float, counts: list[int]) -> list[dict[str, Any]]:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    height = round(math.sqrt(megapixels * 1e6 / 1.5))
+    image = RgbImage(photo(height, height * 3 // 2))
+    rows = []
+    for count in counts:
+        for name, how in ASKED.items():
+            net, token = Small(count), Stretches()
+
+            def network(images: Tensor, net: Small = net, token: Stretches = token) -> Tensor:
+                began = time.thread_time()
+                logits: Tensor = net(images)
+                token.passed(began)
+                return logits
+
+            model = NetworkModel(network, count, side=SIDE)
+            with suppress(Cancelled):
+                predict(model, image, how, ignore_progress, token)
+            rows.append(
+                {
+                    "name": f"{name}, {count} categories",
+                    "longest_ms": round(1000 * token.longest),
+                    "up_to": token.where,
+                    "pass_ms": round(1000 * token.network),
+                }
+            )
+    return rows
+
+
 def main() -> int:
     if sys.argv[1:2] == ["one"]:
         print(json.dumps(one_way(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]))))
         return 0
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("windows", "crf"))
+    parser.add_argument("what", choices=("windows", "crf", "cancel"))
     parser.add_argument("--megapixels", type=float, nargs="+")
     parser.add_argument("--categories", type=int, nargs="+")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.what == "windows":
         rows = windows(given.megapixels or [2, 8, 50], (given.categories or [150])[0])
+    elif given.what == "cancel":
+        rows = cancelling((given.megapixels or [8])[0], given.categories or [150, 4])
     else:
         rows = crf((given.megapixels or [1])[0], given.categories or [2, 21, 150])
     if given.json:

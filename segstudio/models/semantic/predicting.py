@@ -187,7 +187,8 @@ def _windows(
     scale = model.card.scale
     tile = padded_length(settings.tile or model.card.side, multiple) / scale
     unit = grid_unit(multiple, scale)
-    ys, xs = (spans(length, max(1, round(tile)), settings.overlap, unit) for length in size)
+    # Rounded down: a pixel more than the tile would be filled up to the next multiple.
+    ys, xs = (spans(length, max(1, int(tile)), settings.overlap, unit) for length in size)
     return ys, xs
 
 

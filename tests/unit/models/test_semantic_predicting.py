@@ -185,7 +185,7 @@ def test_a_card_with_a_scale_is_shown_the_image_at_that_scale() -> None:
     net = nn.Conv2d(3, 3, 1).requires_grad_(False)
     net.weight.mul_(6)
     plain = asked(NetworkModel(net, 3, side=512), image)
-    for scale, largest in ((0.5, 64), (2.0, 64)):
+    for scale, largest in ((0.5, 64), (2.0, 64), (1.75, 64)):
         model = NetworkModel(net, 3, side=64, scale=scale)
         found = asked(model, image)
         assert max(max(shape[2:]) for shape in model.shapes) == largest
