@@ -29,6 +29,7 @@ PREDICTING = (
     "model.predict_unlabelled",
     "model.predict_all",
 )
+_SHOWN_STATES = (JobState.RUNNING, JobState.CANCELLED)
 
 
 def wire_semantic(
@@ -65,6 +66,7 @@ def _wire_predicting(
     panel.cancel_wanted.connect(desk.cancel)
     panel.turn_wanted.connect(desks.semantic_turning.ask)
     panel.asking.changed.connect(desk.use_settings)
+    desk.settings_changed.connect(lambda: panel.asking.show_settings(desk.settings))
     for button in (panel.predict, panel.cancel):  # it goes, and the next one is not meant
         button.clicked.connect(window.canvas.setFocus)
     desk.begun.connect(lambda: window.tabs.setCurrentWidget(panel))
@@ -75,10 +77,10 @@ def _wire_predicting(
             actions.actions[name].setEnabled(workspace.store is not None)
 
     def follow_running() -> None:
-        panel.show_running(desk.running, desk.progress)
+        panel.show_running(desk.running, desk.progress, stopping=desk.stopping)
 
     def follow_job_of_it(job: Job[Any]) -> None:
-        if desk.is_of(job) and job.state is JobState.RUNNING:
+        if desk.is_of(job) and job.state in _SHOWN_STATES:
             follow_running()
 
     def count() -> None:

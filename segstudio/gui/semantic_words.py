@@ -27,6 +27,21 @@ def categories_in_words(card: SemanticCard) -> str:
     return _tr("{} categories: {}").format(len(card.categories), names)
 
 
+def images_in_words(count: int) -> str:
+    return _tr("1 image") if count == 1 else _tr("{:,} images").format(count)
+
+
+def annotations_in_words(count: int) -> str:
+    return _tr("1 annotation") if count == 1 else _tr("{:,} annotations").format(count)
+
+
+def turned_in_words(added: int, replaced: int) -> str:
+    """What came, and what went for it."""
+    if not replaced:
+        return _tr("{}.").format(annotations_in_words(added))
+    return _tr("{}, in place of {:,} former ones.").format(annotations_in_words(added), replaced)
+
+
 def score_name(key: str) -> str:
     """A score's usual name, from its key."""
     return _SCORES.get(key, key.replace("_", " "))

@@ -23,7 +23,7 @@ from segstudio.core.annotation import Stage
 from segstudio.core.errors import DeviceError
 from segstudio.gui.app import Studio
 from segstudio.gui.canvas.label_map_levels import LabelMapLevels
-from segstudio.gui.canvas.label_map_look import Shows
+from segstudio.gui.canvas.label_map_look import LabelMapLook, Shows
 from segstudio.gui.demo_hand import Hand
 from segstudio.gui.desks import semantic_turning as turning
 from segstudio.gui.desks.semantic_turning import Scope
@@ -182,16 +182,25 @@ def shown_path(hand: Hand) -> str:
 def test_a_prediction_under_way_can_be_stopped_from_the_panel(
     hand: Hand, model: ColourModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sees_it = threading.Event()
+
     def endless(*arguments: Any) -> None:
         while True:
+            if arguments[-1].cancelled:
+                sees_it.wait(20)  # a window that is under way is computed to its end
             arguments[-1].check()
 
     monkeypatch.setattr(ColourModel, "predict", endless)
-    panel = hand.window.semantic
+    panel, told = hand.window.semantic, sentences(hand)
     hand.press("Ctrl+P")
     hand.wait(panel.cancel.isVisible, "nothing can be stopped")
     assert not panel.predict.isVisible()
     QTest.mouseClick(panel.cancel, Qt.MouseButton.LeftButton)
+    assert panel.progress_text.whole_text == "Cancelling…", "the hand is answered at once"
+    assert not panel.cancel.isEnabled()
+    hand.press("Ctrl+P")
+    assert told == ["The last prediction is still stopping; press Predict in a moment."]
+    sees_it.set()
     hand.wait(lambda: not hand.studio.desks.semantic.running, "it does not stop")
     assert hand.window.focusWidget() is hand.canvas  # not what comes after the button that went
     assert panel.predict.isVisible()
@@ -264,6 +273,36 @@ def test_the_opacity_is_remembered(predicted: Hand) -> None:
     predicted.window.semantic.showing.opacity.number.setValue(0.8)
     predicted.close()
     assert load_settings().semantic_opacity == 0.8
+
+
+def test_each_model_is_shown_and_asked_as_it_was_last_also_when_the_project_opens_again(
+    hand: Hand, qtbot: QtBot, photos: Path, model: ColourModel
+) -> None:
+    desks = hand.studio.desks
+    other = replace(model.card, key="others", title="Others")
+    desks.semantic_models._cards = lambda: (model.card, other)
+    desks.semantic_models.look()
+    hand.settle()
+    wanted = replace(
+        desks.semantic_view.look,
+        thresholds={"car": 0.5}, opacities={"sky": 0.25},
+        hidden=frozenset({"pole"}), shown=frozenset({"nothing"}),
+    )  # fmt: skip
+    desks.semantic_view.use_look(wanted)
+    hand.window.semantic.asking.flip.click()
+    desks.semantic_models.use("others")
+    assert desks.semantic_view.look == LabelMapLook(opacity=wanted.opacity)
+    assert desks.semantic.settings == PredictSettings()
+    assert not hand.window.semantic.asking.flip.isChecked()
+    desks.semantic_models.use(model.card.key)
+    assert desks.semantic_view.look == wanted
+    assert hand.window.semantic.asking.flip.isChecked()
+    hand.close()
+    again = open_window(qtbot, photos)
+    assert again.studio.desks.semantic_view.look == wanted
+    assert again.studio.desks.semantic.settings == PredictSettings(flip=True)
+    assert again.window.semantic.asking.flip.isChecked()
+    again.close()
 
 
 def test_the_line_between_before_and_after_is_dragged_and_stepped(predicted: Hand) -> None:
@@ -378,7 +417,7 @@ def test_all_images_become_annotations_as_one_run_that_is_taken_back(
     predicted.wait(lambda: any("12 annotations" in one for one in told), "nothing is made", 60)
     predicted.settle()
     assert model.asked == 3
-    assert "12 annotations on 3 images." in told
+    assert "3 images: 12 annotations." in told
     assert sum(predicted.workspace.image_counts.values()) == 12
     predicted.window.status.offer_button.click()
     predicted.wait(lambda: any("Taken back" in one for one in told), "it is not taken back")
@@ -392,14 +431,13 @@ def test_what_is_predicted_of_one_project_never_becomes_annotations_of_the_next(
 ) -> None:
     other = photos.parent / "other"
     shutil.copytree(photos, other, ignore=shutil.ignore_patterns("*.segstudio*"))
-    released, real = threading.Event(), turning.predict_images
+    released, real = threading.Event(), ColourModel.predict
 
     def held(*arguments: Any) -> Any:
-        found = real(*arguments)
         released.wait(20)
-        return found
+        return real(*arguments)
 
-    monkeypatch.setattr(turning, "predict_images", held)
+    monkeypatch.setattr(ColourModel, "predict", held)
     dialog = turn_dialog(predicted)
     dialog.scope.set_value(Scope.ALL)
     dialog.button.click()
@@ -421,6 +459,31 @@ def test_things_get_crisp_edges_from_the_prompt_model(predicted: Hand) -> None:
     sharp = [row for row in predicted.workspace.annotations if row.prompt is not None]
     assert sharp
     assert {row.attributes["prompt_model"].split("-")[0] for row in sharp} == {"graph_cut"}
+
+
+def test_what_becomes_of_an_image_comes_to_it_though_the_page_is_turned_meanwhile(
+    predicted: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, real = threading.Event(), turning.parts
+
+    def held(*arguments: Any) -> Any:
+        released.wait(20)
+        return real(*arguments)
+
+    dialog, told = turn_dialog(predicted), sentences(predicted)
+    dialog.least.set_value(40)
+    monkeypatch.setattr(turning, "parts", held)
+    dialog.button.click()
+    predicted.press("D")
+    predicted.wait(lambda: shown_path(predicted) == "b.png", "the page does not turn")
+    released.set()
+    predicted.wait(lambda: bool(told), "nothing is made")
+    assert told == ["a.png: 4 annotations."]
+    assert not predicted.workspace.annotations
+    predicted.open_image("a.png")
+    assert len(predicted.workspace.annotations) == 4
+    predicted.press("Ctrl+Z")
+    predicted.wait(lambda: not predicted.workspace.annotations, "it cannot be undone there")
 
 
 # -- without a model ----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from segstudio.core.image import ImageState
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
-from segstudio.engine.job import Job
+from segstudio.engine.job import Job, JobState
 from segstudio.engine.jobs import Lane
 from segstudio.engine.prediction_cache import PredictionCache
 from segstudio.engine.semantic_slot import SemanticSlot, predict_image
@@ -29,6 +29,7 @@ class SemanticDesk(QObject):
     ready_changed = Signal()  # whether there is an image and a model to ask
     running_changed = Signal()
     known_changed = Signal()
+    settings_changed = Signal()  # how the model is asked is another
     begun = Signal()  # its panel should be seen
 
     def __init__(
@@ -48,9 +49,10 @@ class SemanticDesk(QObject):
         self._job: Job[LabelMapLevels] | None = None
         self._in_turn.changed.connect(self.running_changed)
         self._in_turn.predicted.connect(lambda image_id: self.note([image_id]))
+        self._in_turn.model_failed.connect(models.look)
         workspace.image_changed.connect(self._look)
-        workspace.project_changed.connect(self._forget)
-        models.model_changed.connect(self._forget)
+        models.model_changed.connect(self._follow_model)
+        view.kept.read.connect(self._follow_model)  # of another project
 
     # -- how things stand -----------------------------------------------------------------------
 
@@ -80,6 +82,12 @@ class SemanticDesk(QObject):
         if self._in_turn.running:
             return self._in_turn.progress
         return self._job.progress if self._job is not None else None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether what runs was told to stop, and has not seen it yet."""
+        jobs = self._job, self._in_turn.job
+        return any(job is not None and job.state is JobState.CANCELLED for job in jobs)
 
     def is_of(self, job: Job[Any]) -> bool:
         """Whether that job is the one that predicts now."""
@@ -118,6 +126,8 @@ class SemanticDesk(QObject):
         def failed(error: Exception) -> None:
             self._end()
             self._workspace.tell_error(error)
+            if slot.model is None:
+                self.models.look()  # its weights may have gone
 
         self._job = self._workspace.runner.submit(
             Lane.DEVICE,
@@ -155,7 +165,10 @@ class SemanticDesk(QObject):
         """The model to ask; None, and a sentence why, where it cannot be."""
         self.begun.emit()
         slot = self.models.slot
-        if self.running:
+        if self.stopping:
+            told = self.tr("The last prediction is still stopping; press Predict in a moment.")
+            self._workspace.tell(told)
+        elif self.running:
             self._workspace.tell(self.tr("A prediction is under way; stop it first."))
         elif slot is None or self._workspace.pixels is None:
             self._workspace.tell(self.why_not)
@@ -164,10 +177,12 @@ class SemanticDesk(QObject):
         return None
 
     def cancel(self) -> None:
-        """Stop; what was predicted is kept."""
+        """Stop as soon as can be, and say at once that it will; what was predicted is kept."""
         self._in_turn.cancel()
         if self._job is not None:
             self._job.cancel()
+        if self.running:
+            self.running_changed.emit()
 
     def _end(self) -> None:
         self._job = None
@@ -176,11 +191,8 @@ class SemanticDesk(QObject):
     def use_settings(self, settings: PredictSettings) -> None:
         """Ask the model so from now on; what it said when asked otherwise is put away."""
         if settings != self.settings:
-            self.cancel()
-            self.settings = settings
-            self.known.clear()
-            self.known_changed.emit()
-            self._look()
+            self.view.kept.keep_asked(self.models.chosen, settings)
+            self._follow_model()
 
     # -- what was predicted before --------------------------------------------------------------
 
@@ -221,9 +233,12 @@ class SemanticDesk(QObject):
             key=LOOK_KEY,
         )
 
-    def _forget(self) -> None:
-        """Another model, or another project."""
+    def _follow_model(self) -> None:
+        """Another model, another project, or another question: as it was left last."""
         self.cancel()
+        self.settings = self.view.kept.asked(self.models.chosen)
+        self.settings_changed.emit()
+        self.view.follow_model(self.models.chosen)
         self.known.clear()
         self.known_changed.emit()
         self._look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, Signal
@@ -13,6 +14,7 @@ from segstudio.engine.job import Job
 from segstudio.engine.jobs import Lane
 from segstudio.engine.prediction_cache import PredictionCache
 from segstudio.engine.semantic_slot import SemanticSlot, predict_image
+from segstudio.gui.semantic_words import images_in_words
 from segstudio.gui.workspace import Workspace
 from segstudio.imaging.photo import open_image
 from segstudio.models.semantic.contract import PredictSettings
@@ -28,6 +30,7 @@ class ImagesInTurn(QObject):
 
     changed = Signal()  # it began, went on, ended
     predicted = Signal(int)
+    model_failed = Signal()  # it cannot be loaded, and no image can be predicted
 
     def __init__(self, workspace: Workspace, cache: PredictionCache) -> None:
         super().__init__()
@@ -71,9 +74,11 @@ class ImagesInTurn(QObject):
             return
         record = images[self._waiting.pop(0)]
         path, settings, cache = store.image_path(record), self._settings, self._cache
+        asked = threading.Event()
 
         def work(cancel: CancelToken, report: ProgressSink) -> None:
             image = open_image(path, cache_dir() / "pixels", cancel=cancel)
+            asked.set()
             predict_image(slot, image, settings, cache, report, cancel)
 
         def done(_: None) -> None:
@@ -86,19 +91,22 @@ class ImagesInTurn(QObject):
             self.tr("predicting {}").format(record.path),
             work,
             on_done=done,
-            on_error=lambda error: self._failed(slot, record, error),
+            on_error=lambda error: self._failed(
+                record, error, of_model=asked.is_set() and slot.model is None
+            ),
             on_cancelled=self._stopped,
             priority=BEHIND,
             visible=True,
         )
         self.changed.emit()
 
-    def _failed(self, slot: SemanticSlot, record: ImageRecord, error: Exception) -> None:
+    def _failed(self, record: ImageRecord, error: Exception, *, of_model: bool) -> None:
         self._done += 1
         self._failures.append(f"{record.path}: {error}")
-        if slot.model is None:  # it is the model that fails: every image would
+        if of_model:  # every other image would fail as well
             self._end()
             self._workspace.tell_error(error)
+            self.model_failed.emit()
         else:
             self._next()
 
@@ -106,15 +114,15 @@ class ImagesInTurn(QObject):
         done = self._done
         self._end()
         if done:
-            told = self.tr("Stopped; {:,} images are predicted, and that is kept.")
-            self._workspace.tell(told.format(done - len(self._failures)))
+            told = self.tr("Stopped; what was predicted is kept: {}.")
+            self._workspace.tell(told.format(images_in_words(done - len(self._failures))))
 
     def _tell_end(self) -> None:
         done, failures = self._done, self._failures
         self._end()
-        told = self.tr("{:,} images predicted.").format(done - len(failures))
+        told = self.tr("{} predicted.").format(images_in_words(done - len(failures)))
         if failures:
-            told += " " + self.tr("{:,} were passed over.").format(len(failures))
+            told += " " + self.tr("{} passed over.").format(images_in_words(len(failures)))
         if done:
             self._workspace.tell(self._cache.warning or told, "\n".join(failures))
 

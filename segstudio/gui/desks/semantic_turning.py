@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from PySide6.QtCore import QObject, Signal
 
 from segstudio.core.category import Category
+from segstudio.core.changes import Edit
+from segstudio.core.image import ImageRecord
 from segstudio.core.prediction import SemanticPrediction
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.engine.embedding_cache import EmbeddingCache
+from segstudio.engine.image_session import ImageSession
 from segstudio.engine.import_plan import CategoryTarget
 from segstudio.engine.job import Callbacks, Job
 from segstudio.engine.jobs import Lane
@@ -20,6 +23,7 @@ from segstudio.engine.label_map_parts import (
     LabelMapOptions,
     LabelMapPlan,
     Part,
+    Targets,
     label_map_plan,
     parts,
     suggested,
@@ -34,14 +38,21 @@ from segstudio.engine.semantic_run import (
     Predicting,
     PredictReport,
     carry_out,
-    predict_images,
+    predicting_steps,
 )
 from segstudio.gui.desks.runs import submit_run, take_back
 from segstudio.gui.desks.semantic import SemanticDesk
+from segstudio.gui.desks.semantic_images import BEHIND
 from segstudio.gui.desks.semantic_models import SemanticModelDesk
 from segstudio.gui.desks.semantic_view import SemanticViewDesk
+from segstudio.gui.semantic_words import (
+    annotations_in_words,
+    images_in_words,
+    turned_in_words,
+)
 from segstudio.gui.workspace import Workspace
 from segstudio.models.semantic.card import SemanticCard
+from segstudio.store.project import ProjectStore
 from segstudio.store.runs import TakenBack
 
 COUNT_KEY = "count-parts"
@@ -84,7 +95,6 @@ class SemanticTurnDesk(QObject):
         super().__init__()
         self._workspace, self._desk = workspace, desk
         self._prompts, self._embeddings = prompts, embeddings
-        self._options = LabelMapOptions()  # as they were used last
         self._job: Job[PredictedParts] | None = None
         workspace.project_changed.connect(self._stop)
 
@@ -119,17 +129,14 @@ class SemanticTurnDesk(QObject):
             return
         slot = self._prompts.slot
         names = {category.name for category in card.categories}
-        kept = {
-            name: target for name, target in self._options.targets.items()
-            if name in names and (not target.category_id or target.category_id in known)
-        }  # fmt: skip
         thresholds = {
             name: value for name, value in self._view.look.thresholds.items() if name in names
         }
+        options = self._view.kept.turning(card.key, thresholds)
         self.wanted.emit(
             Question(
                 card,
-                replace(self._options, targets=kept, thresholds=thresholds),
+                replace(options, targets=_still_meant(options.targets, names, known)),
                 suggested(card.categories, tuple(known.values())),
                 images,
                 slot.card.title if slot is not None and not slot.failure else "",
@@ -188,7 +195,7 @@ class SemanticTurnDesk(QObject):
 
     def turn(self, options: LabelMapOptions, scope: Scope, *, sharpen: bool) -> None:
         """Make annotations, as one step that can be undone; `sharpen` asks the prompt model."""
-        self._options = options
+        self._view.kept.keep_turning(self._models.chosen, options)
         images = self._images().get(scope, ())
         if scope is Scope.THIS:
             self._turn_this(options, sharpen=sharpen)
@@ -215,8 +222,8 @@ class SemanticTurnDesk(QObject):
             return found, plan
 
         def done(made: tuple[list[Part], LabelMapPlan]) -> None:
-            if session is self._workspace.session:
-                self._add(*made)
+            if store is self._workspace.store:
+                self._add(session.image, store, *made)
 
         self._workspace.runner.submit(
             Lane.IO if prompting is None else Lane.DEVICE,
@@ -224,25 +231,34 @@ class SemanticTurnDesk(QObject):
             work,
             on_done=done,
             on_error=self._workspace.tell_error,
+            on_cancelled=lambda: self._workspace.tell(self.tr("Stopped; nothing was added.")),
             visible=True,
         )
 
-    def _add(self, found: Sequence[Part], plan: LabelMapPlan) -> None:
-        store = self._workspace.store
-        assert store is not None
-        before = len(self._workspace.annotations)
-        tell = self._workspace.tell
+    def _add(
+        self, image: ImageRecord, store: ProjectStore, found: Sequence[Part], plan: LabelMapPlan
+    ) -> None:
+        """To the image that it is of, though the page may have been turned meanwhile."""
+        text = self.tr("turning into annotations")
 
-        def told(_: object) -> None:
-            added = len(self._workspace.annotations) - before
-            tell(self.tr("{:,} annotations; Ctrl+Z takes them back.").format(added))
+        def make(session: ImageSession) -> Edit | None:
+            return turn_into_annotations(session, store, found, plan)
 
-        self._workspace.edit(
-            self.tr("turning into annotations"),
-            lambda session: turn_into_annotations(session, store, found, plan),
-            then=told,
-            otherwise=lambda: tell(self.tr("Nothing new: all of it is labelled already.")),
-        )
+        def elsewhere(edit: Edit) -> None:
+            self._workspace.tell(self.tr("{}: {}").format(image.path, _made(edit)))
+
+        def here(edit: Edit) -> None:
+            undo = self.tr("Ctrl+Z takes that back.")
+            self._workspace.tell(f"{_made(edit)} {undo}")
+
+        def nothing() -> None:
+            self._workspace.tell(self.tr("Nothing new: all of it is labelled already."))
+
+        open_one = self._workspace.session
+        if open_one is not None and open_one.image.id == image.id:
+            self._workspace.edit(text, make, then=here, otherwise=nothing)
+        else:
+            self._workspace.edit_image(image.id, text, make, then=elsewhere)
 
     def _turn_many(
         self, options: LabelMapOptions, images: tuple[int, ...], *, sharpen: bool
@@ -253,18 +269,17 @@ class SemanticTurnDesk(QObject):
         predicting = Predicting(slot, self._desk.settings, self._desk.cache)
         prompting = self._prompting() if sharpen else None
 
-        def work(cancel: CancelToken, report: ProgressSink) -> PredictedParts:
-            return predict_images(store, images, predicting, options, report, cancel, prompting)
+        def failed(error: Exception) -> None:
+            self._workspace.tell_error(error)
+            if slot.model is None:
+                self._models.look()  # its weights may have gone
 
         stopped = self.tr("Stopped; what was predicted is kept, and nothing was added.")
-        self._job = self._workspace.runner.submit(
-            Lane.DEVICE,
-            self.tr("predicting {:,} images").format(len(images)),
-            work,
-            on_done=self._carry_out,
-            on_error=self._workspace.tell_error,
-            on_cancelled=lambda: self._workspace.tell(stopped),
-            visible=True,
+        self._job = self._workspace.runner.submit_steps(
+            self.tr("predicting {}").format(images_in_words(len(images))),
+            predicting_steps(store, images, predicting, options, prompting),
+            Callbacks(self._carry_out, failed, lambda: self._workspace.tell(stopped)),
+            priority=BEHIND,
         )
 
     def _carry_out(self, found: PredictedParts) -> None:
@@ -292,11 +307,11 @@ class SemanticTurnDesk(QObject):
         if not result.run_id:
             told = self.tr("Nothing new: all of it is labelled already.")
         else:
-            told = self.tr("{:,} annotations on {:,} images.").format(result.added, result.images)
-            if result.replaced:
-                told += " " + self.tr("{:,} former ones went.").format(result.replaced)
+            came = turned_in_words(result.added, result.replaced)
+            told = self.tr("{}: {}").format(images_in_words(result.images), came)
         if result.failures:
-            told += " " + self.tr("{:,} images were passed over.").format(len(result.failures))
+            passed = images_in_words(len(result.failures))
+            told += " " + self.tr("{} passed over.").format(passed)
         self._workspace.tell(told, "\n".join(details))
         if result.run_id:
             run_id = result.run_id
@@ -310,8 +325,9 @@ class SemanticTurnDesk(QObject):
             if result is None:
                 tell(self.tr("There are no predictions to take back."))
                 return
-            told = self.tr("Taken back: {:,} annotations on {:,} images are gone.")
-            told = told.format(result.removed, result.images)
+            told = self.tr("Taken back: {} on {}.").format(
+                annotations_in_words(result.removed), images_in_words(result.images)
+            )
             if result.kept:
                 kept = self.tr("{:,} that were changed since stay.").format(len(result.kept))
                 told += " " + kept
@@ -320,3 +336,26 @@ class SemanticTurnDesk(QObject):
         stopped = self.tr("Stopped; the annotations are still there.")
         answer = Callbacks(done, self._workspace.tell_error, lambda: tell(stopped))
         take_back(self._workspace, RUN_KIND, run_id, self.tr("taking predictions back"), answer)
+
+
+def _made(edit: Edit) -> str:
+    before, after = ({row.id for row in rows.annotations} for rows in (edit.before, edit.after))
+    return turned_in_words(len(after - before), len(before - after))
+
+
+def _still_meant(
+    targets: Targets, names: Collection[str], known: Mapping[int, Category]
+) -> dict[str, CategoryTarget]:
+    """Of targets that were chosen before, those that mean something in the project as it is now.
+
+    A category that was to be made may be there by now; one that was there may have gone.
+    """
+    made = {category.name: category.id for category in known.values()}
+    found = {}
+    for name, target in targets.items():
+        now = target
+        if not target.category_id and target.name in made:
+            now = CategoryTarget(made[target.name])
+        if name in names and (not now.category_id or now.category_id in known):
+            found[name] = now
+    return found

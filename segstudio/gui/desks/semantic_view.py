@@ -13,6 +13,7 @@ from segstudio.gui.canvas.label_map_levels import LabelMapLevels, Share
 from segstudio.gui.canvas.label_map_look import LabelMapLook, Shows, label_map_picture
 from segstudio.gui.canvas.place import Place
 from segstudio.gui.canvas.preview import Picture
+from segstudio.gui.desks.semantic_kept import KeptBesideModels
 from segstudio.gui.workspace import Workspace
 
 REMEMBER_MS = 800  # after the last change of the slider
@@ -31,6 +32,8 @@ class SemanticViewDesk(QObject):
         self._workspace, self._canvas = workspace, canvas
         self.levels: LabelMapLevels | None = None
         self.look = LabelMapLook(opacity=workspace.settings.semantic_opacity)
+        self.kept = KeptBesideModels(workspace)
+        self._model = ""  # key of the card whose categories are shown
         self.comparing = False
         self.divider = LabelMapDivider(canvas)
         self._pointer: tuple[float, float] | None = None
@@ -41,6 +44,7 @@ class SemanticViewDesk(QObject):
         self.divider.moved.connect(self._split)
         self.divider.left.connect(canvas.setFocus)
         canvas.pointed_at.connect(self._point)
+        self.kept.read.connect(lambda: self.follow_model(self._model))
         workspace.image_changed.connect(lambda: self.show(None))
 
     # -- what is shown --------------------------------------------------------------------------
@@ -62,10 +66,20 @@ class SemanticViewDesk(QObject):
         self.changed.emit()
 
     def use_look(self, look: LabelMapLook) -> None:
-        """Draw it otherwise; the picture of before stays for the moment that this takes."""
+        """Draw it otherwise from now on, and next time."""
+        if look.opacity != self.look.opacity:
+            self._remember.start()
+        self.kept.keep_look(self._model, look)
+        self._take(look)
+
+    def follow_model(self, key: str) -> None:
+        """Draw what the model of that card predicts, as its categories were drawn last."""
+        self._model = key
+        self._take(self.kept.look(key, self.look))
+
+    def _take(self, look: LabelMapLook) -> None:
+        """The picture of before stays for the moment that drawing takes."""
         if look != self.look:
-            if look.opacity != self.look.opacity:
-                self._remember.start()
             self.look = look
             self._canvas.pictures.label_map.forget()
             self._show_divider()
@@ -73,7 +87,8 @@ class SemanticViewDesk(QObject):
             self.look_changed.emit()
 
     def keep_look(self) -> None:
-        """Remember for next time what is not about one model's categories."""
+        """Remember now what would be remembered in a moment."""
+        self.kept.write()
         self._remember.stop()
         if self.look.opacity != self._workspace.settings.semantic_opacity:
             self._workspace.change_settings(semantic_opacity=self.look.opacity)

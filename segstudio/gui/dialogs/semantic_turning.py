@@ -19,6 +19,7 @@ from segstudio.gui.dialogs.fields import (
     make_form,
     whole_field,
 )
+from segstudio.gui.semantic_words import annotations_in_words
 from segstudio.gui.theme import SPACING
 
 COUNT_MS = 250  # changes that follow one another are counted once
@@ -192,11 +193,12 @@ class TurnDialog(QDialog):
         model.recount(found.added)
         model.blockSignals(False)
         self.targets.view.viewport().update()
-        here = self.tr("This image gets {:,} annotations.").format(found.total)
+        here = self.tr("This image gets {}.").format(annotations_in_words(found.total))
         if not found.total:
             here = self.tr("This image gets nothing new.")
         if found.replaced:
-            here += " " + self.tr("{:,} former ones go.").format(found.replaced)
+            former = annotations_in_words(found.replaced)
+            here += " " + self.tr("Of former predictions, {} go.").format(former)
         if self.sharpen.value():
             here += " " + self.tr("Their edges follow later.")
         self._say(here, "")

@@ -67,7 +67,7 @@ class SemanticPanel(QWidget):
         self.empty.setWordWrap(True)
         self.empty.setProperty("role", "dim")
         self.turn = QPushButton(self.tr("Turn into annotations…"), self)
-        self._predicted = False
+        self._predicted = self._running = False
         self._lay_out()
         self.predict.clicked.connect(self.predict_wanted)
         self.cancel.clicked.connect(self.cancel_wanted)
@@ -133,20 +133,27 @@ class SemanticPanel(QWidget):
             action.setText(text.format(count))
             action.setEnabled(count > 0)
 
-    def show_running(self, running: bool, progress: Progress | None) -> None:
-        """A prediction is under way, and this far."""
-        fraction = progress.fraction if progress is not None else None
+    def show_running(
+        self, running: bool, progress: Progress | None, *, stopping: bool = False
+    ) -> None:
+        """A prediction is under way, and this far; or was told to stop, and soon will."""
+        fraction = progress.fraction if progress is not None and not stopping else None
         self.bar.setRange(0, 0 if fraction is None else 1000)
         self.bar.setValue(0 if fraction is None else round(1000 * fraction))
         text = progress.text if progress is not None else ""
         if progress is not None and progress.total > 1:
             text += " " + self.tr("{:,} of {:,}").format(progress.done, progress.total)
+        if stopping:
+            text = self.tr("Cancelling…")
         self.progress_text.show_text(text.strip() or self.tr("Predicting…"))
+        self.cancel.setEnabled(not stopping)
         busy: tuple[QWidget, ...] = (self.bar, self.progress_text, self.cancel)
         for part in busy:
             part.setVisible(running)
         for button in (self.predict, self.more):
             button.setVisible(not running)
+        self._running = running
+        self.empty.setVisible(not (self._predicted or running))
 
     def show_prediction(
         self, shares: Sequence[Share] | None, look: LabelMapLook, area: int
@@ -154,7 +161,7 @@ class SemanticPanel(QWidget):
         """What the open image has, and how it is shown; None: nothing was predicted yet."""
         self._predicted = shares is not None
         self.showing.setVisible(shares is not None)
-        self.empty.setVisible(shares is None)
+        self.empty.setVisible(not (self._predicted or self._running))
         if shares is not None:
             self.showing.show_prediction(shares, look, area)
 

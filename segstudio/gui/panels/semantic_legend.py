@@ -37,7 +37,7 @@ EYE, NAME, PIXELS, PERCENT, SURE = range(5)
 MARK = 14  # side of the eyes, in logical pixels
 ROW_HEIGHT = 6 * SPACING
 NARROW = 300  # px below which there is no room for the pixels; the line below the legend has them
-LEAST_ROWS, MOST_ROWS = 3, 9  # that are in sight at once
+LEAST_ROWS, MOST_ROWS = 3, 6  # that are in sight at once, so that what is below them is too
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
