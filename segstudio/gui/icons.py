@@ -64,6 +64,25 @@ def _renderer(name: str, colour: str) -> QSvgRenderer:
     return QSvgRenderer(QByteArray(drawing))
 
 
+@lru_cache(maxsize=1024)
+def _drawn(name: str, width: int, height: int, colour: str) -> QImage:
+    """The icon in the middle of a transparent picture: a tool bar asks for it at each painting."""
+    image = QImage(width, height, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    paint_icon(painter, name, _square(QRect(0, 0, width, height)), colour)
+    painter.end()
+    return image
+
+
+def _square(rect: QRect) -> QRectF:
+    """The largest square in the middle."""
+    side = min(rect.width(), rect.height())
+    square = QRectF(0, 0, side, side)
+    square.moveCenter(QRectF(rect).center())
+    return square
+
+
 def _colour(tokens: Tokens, mode: QIcon.Mode, state: QIcon.State) -> str:
     if mode is QIcon.Mode.Disabled:
         return tokens.disabled
@@ -87,19 +106,12 @@ class _LineIcon(QIconEngine):
         return copy
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
-        side = min(rect.width(), rect.height())
-        square = QRectF(0, 0, side, side)
-        square.moveCenter(QRectF(rect).center())
-        paint_icon(painter, self._name, square, _colour(current_tokens(), mode, state))
+        paint_icon(painter, self._name, _square(rect), _colour(current_tokens(), mode, state))
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
         """`size` is in device pixels; Qt sets the ratio."""
-        pixmap = QPixmap(size)
-        pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        self.paint(painter, QRect(0, 0, size.width(), size.height()), mode, state)
-        painter.end()
-        return pixmap
+        colour = _colour(current_tokens(), mode, state)
+        return QPixmap.fromImage(_drawn(self._name, size.width(), size.height(), colour))
 
     def availableSizes(
         self,

@@ -116,11 +116,14 @@ class _Theme(QObject):
 
     def _show(self, tokens: Tokens) -> None:
         self.tokens = tokens
+        sheet = style_sheet(SPACING, RADIUS)
+        first = self._app.styleSheet() != sheet
+        if first:
+            self._app.setStyle(QStyleFactory.create("Fusion"))
         self._app.setPalette(palette(tokens))
         for window in self._app.topLevelWidgets():
             mark(window)
-        sheet = style_sheet(SPACING, RADIUS)
-        if self._app.styleSheet() != sheet:
+        if first:
             self._app.setStyleSheet(sheet)
             self._unseen = []
             self.changed.emit()
@@ -179,8 +182,6 @@ def apply_theme(app: QApplication, choice: str) -> None:
     """
     if choice not in CHOICES:
         raise ValueError(f"a theme is one of {', '.join(CHOICES)}, not {choice!r}")
-    if app.style().objectName() != "fusion":
-        app.setStyle(QStyleFactory.create("Fusion"))
     _theme(app).use(choice)
 
 

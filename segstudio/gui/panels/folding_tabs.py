@@ -35,6 +35,7 @@ class FoldingTabs(QTabWidget):
         self._fitting = False
         self._whole: int | None = None  # px that all titles take, once they were measured
         self._fitted: tuple[int, int] | None = None  # width and current tab that it is right for
+        self._fitted_hint = QSize()
         self.setTabBar(_Bar())
         self.setDocumentMode(True)
         self.setIconSize(QSize(SIDE, SIDE))
@@ -63,8 +64,13 @@ class FoldingTabs(QTabWidget):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange):
+        restyled = event.type() in (QEvent.Type.StyleChange, QEvent.Type.FontChange)
+        if restyled and self._places and self._hint() != self._fitted_hint:
             self._fit_anew()
+
+    def _hint(self) -> QSize:
+        """What the current tab, as it is, wants: another theme has the same, another font not."""
+        return self.tabBar().tabSizeHint(self.currentIndex())
 
     def _fit_anew(self) -> None:
         """Titles take another width than before."""
@@ -84,7 +90,7 @@ class FoldingTabs(QTabWidget):
                 self._whole = self._wanted()
             if self._whole > self.width():
                 self._fold()
-            self._fitted = now
+            self._fitted, self._fitted_hint = now, self._hint()
         finally:
             self._fitting = False
 
