@@ -13,9 +13,9 @@ from PIL import Image
 
 from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.progress import CancelToken
+from segstudio.core.whole_files import put
 from segstudio.engine.folder_scan import list_images
 from segstudio.engine.project_session import PROJECT_SUFFIX
-from segstudio.engine.whole_files import put
 from segstudio.store.project import ProjectStore
 
 

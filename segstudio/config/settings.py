@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -21,6 +19,7 @@ import tomli_w
 
 from segstudio.config.paths import config_dir
 from segstudio.core.errors import StorageError
+from segstudio.core.whole_files import put
 
 RECENT_PROJECTS = 10
 _FORMER_NAMES = {"prediction_disk_mb": "predictions_disk_mb"}  # settings that were renamed
@@ -228,7 +227,7 @@ def save_settings(settings: Settings, path: Path | None = None) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         table = {**_foreign_keys(path), **_plain(settings)}
-        _write_atomically(path, tomli_w.dumps(table).encode())
+        put(path, tomli_w.dumps(table).encode())
     except OSError as error:
         raise StorageError(
             f"The settings cannot be saved in {path} ({error.strerror or error}); "
@@ -292,17 +291,3 @@ def _set_aside(path: Path) -> str:
     except OSError:
         return f"The settings in {path} cannot be understood; defaults are used."
     return f"The settings could not be understood and were set aside as {aside}; defaults are used."
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
+from segstudio.core.whole_files import put
 from segstudio.imaging.read import read_image
 
 
@@ -68,9 +68,9 @@ def write_sample_photos(folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         written = []
         for photo in SAMPLE_PHOTOS:
-            _write_whole(folder / photo.name, (source / photo.name).read_bytes())
+            put(folder / photo.name, (source / photo.name).read_bytes())
             written.append(folder / photo.name)
-        _write_whole(folder / CREDITS_NAME, _credits().encode("utf-8"))
+        put(folder / CREDITS_NAME, _credits().encode("utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise BadInputError(
@@ -104,15 +104,3 @@ def _credits() -> str:
             "",
         ]
     return "\n".join(lines)
-
-
-def _write_whole(target: Path, data: bytes) -> None:
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from segstudio.config.paths import data_dir
 from segstudio.core.errors import StorageError, WeightsError
+from segstudio.core.whole_files import put
 from segstudio.models.card import Weighed
-from segstudio.models.machine import write_whole
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def accept(card: Weighed) -> None:
     target = _record(card)
     try:
         record = {"licence": card.weights.licence, "accepted_at": time.time()}
-        write_whole(target, json.dumps(record).encode())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        put(target, json.dumps(record).encode())
     except OSError as error:
         raise StorageError(
             f"That the licence was accepted cannot be kept in {target.parent}: "

@@ -8,12 +8,12 @@ import json
 import os
 import platform
 import re
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from segstudio.config.paths import cache_dir
+from segstudio.core.whole_files import put
 
 
 @cache
@@ -48,19 +48,8 @@ def keep_measured(name: str, value: dict[str, Any]) -> None:
     """Keep plain JSON values; where the disk refuses, they are measured again next time."""
     path = _path(name)
     with contextlib.suppress(OSError):
-        write_whole(path, json.dumps(value, indent=1).encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(part).replace(path)
-    finally:
-        Path(part).unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        put(path, json.dumps(value, indent=1).encode())
 
 
 def _path(name: str) -> Path:

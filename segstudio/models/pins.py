@@ -10,8 +10,8 @@ import contextlib
 import json
 from pathlib import Path
 
+from segstudio.core.whole_files import put
 from segstudio.models.card import WeightsFile
-from segstudio.models.machine import write_whole
 
 
 def pin_path(path: Path) -> Path:
@@ -49,7 +49,7 @@ def pin(weights: WeightsFile, path: Path, sha256: str) -> None:
         return
     record = {"sha256": sha256, "url": weights.url}
     with contextlib.suppress(OSError):
-        write_whole(pin_path(path), json.dumps(record).encode())
+        put(pin_path(path), json.dumps(record).encode())
 
 
 def provenance(weights: WeightsFile) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from segstudio.config.paths import cache_dir, weights_folders
 from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
+from segstudio.core.whole_files import put
 from segstudio.models import licences, pins
 from segstudio.models.card import Weighed, WeightsFile
 
@@ -217,9 +216,6 @@ def _stamp(path: Path, sha256: str) -> None:
         target = _stamp_path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({**_identity(path), "sha256": sha256})
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(target)
+        put(target, text.encode())
     except OSError:
         return

@@ -24,7 +24,8 @@ from filelock import FileLock, Timeout
 
 from segstudio.config.paths import cache_dir
 from segstudio.core.progress import CancelToken
-from segstudio.models.machine import cpu_kind, write_whole
+from segstudio.core.whole_files import put
+from segstudio.models.machine import cpu_kind
 
 NETWORK = "encoder.xml"
 _FILES = (NETWORK, "encoder.bin")
@@ -145,7 +146,7 @@ def write_facts(folder: Path, facts: Facts) -> None:
     """Write the facts beside files that are written already; adds their digests."""
     digests = {name: _sha256(folder / name) for name in _FILES if (folder / name).exists()}
     content = asdict(facts) | {"sha256": digests}
-    write_whole(folder / _FACTS, json.dumps(content, indent=1).encode())
+    put(folder / _FACTS, json.dumps(content, indent=1).encode())
 
 
 def discard(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from segstudio.core.errors import BadInputError
-from segstudio.models.machine import write_whole
+from segstudio.core.whole_files import put
 from segstudio.models.training.events import Event, decode
 from segstudio.models.training.settings import TrainingSet, TrainingSettings
 
@@ -26,7 +26,7 @@ def write(folder: Path, settings: TrainingSettings, data: TrainingSet) -> None:
     """Make a folder that `python -m segstudio.models.training FOLDER` can train. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, record in ((SET, data), (SETTINGS, settings)):
-        write_whole(folder / name, msgspec.json.format(msgspec.json.encode(record)))
+        put(folder / name, msgspec.json.format(msgspec.json.encode(record)))
 
 
 def read(folder: Path) -> tuple[TrainingSettings, TrainingSet]:

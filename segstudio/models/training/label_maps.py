@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.prediction import IGNORE, LabelMap
-from segstudio.models.machine import write_whole
+from segstudio.core.whole_files import put
 
 _MODES = ("L", "P", "1")  # a palette's indices are the labels; of 1 bit they are 0 and 1
 
@@ -52,4 +52,4 @@ def write_labels(path: Path, labels: LabelMap) -> None:
     """Write (H, W) uint8 as PNG, whole or not at all. Raises OSError."""
     data = io.BytesIO()
     Image.fromarray(labels).save(data, "PNG", compress_level=3)
-    write_whole(path, data.getvalue())
+    put(path, data.getvalue())
