@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from colour_model import ColourModel, colour_card, scene, scene_store
-from PIL import Image
+from PIL import ExifTags, Image
 
 from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import BadInputError, Cancelled, DeviceError, WeightsError
@@ -27,6 +27,7 @@ from segstudio.engine.label_map_parts import LabelMapOptions
 from segstudio.engine.label_map_prompts import Prompting
 from segstudio.engine.predicted_parts import PredictedParts
 from segstudio.engine.prediction_cache import PredictionCache
+from segstudio.engine.project_session import new_project
 from segstudio.engine.semantic_run import (
     RUN_KIND,
     Predicting,
@@ -267,6 +268,33 @@ def test_options_that_do_not_fit_the_model_are_refused_before_any_image(
     model = predicting.model
     assert isinstance(model, ColourModel)
     assert model.asked == 0
+
+
+def test_however_a_photo_is_stored_its_annotations_lie_where_they_are_seen(
+    tmp_path: Path, predicting: Predicting
+) -> None:
+    """On its side with a note that says so, with transparency, with a palette."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    upright = Image.fromarray(scene())
+    upright.save(folder / "a plain.png")
+    note = Image.Exif()
+    note[ExifTags.Base.Orientation] = 6  # to be turned clockwise
+    upright.transpose(Image.Transpose.ROTATE_90).save(folder / "b on its side.png", exif=note)
+    glass = upright.convert("RGBA")
+    glass.putpixel((79, 59), (255, 0, 0, 0))  # red that nobody sees
+    glass.save(folder / "c see-through.png")
+    upright.quantize(8, dither=Image.Dither.NONE).save(folder / "d palette.png")
+    new_project(tmp_path / "p.segstudio", folder, ignore_progress, CancelToken())
+    with ProjectStore.open(tmp_path / "p.segstudio") as store:
+        assert {image.size for image in store.images()} == {(60, 80)}
+        assert ran(store, predicting).added == 16
+        plain, *others = (
+            {(row.category_id, row.mask) for row in store.annotations(image.id)}
+            for image in store.images()
+        )
+        for found in others:
+            assert found == plain
 
 
 def test_a_category_that_no_annotation_gets_is_not_made(
