@@ -20,6 +20,7 @@ from segstudio.core.changes import Edit, HistoryState, Records
 from segstudio.core.errors import SegStudioError
 from segstudio.core.image import ImageRecord, RgbImage
 from segstudio.core.progress import CancelToken, ProgressSink
+from segstudio.engine.edited_image import Snapshot
 from segstudio.engine.image_session import ImageSession
 from segstudio.engine.jobs import JobRunner, Lane
 from segstudio.engine.project_session import OpenedProject
@@ -51,6 +52,7 @@ class Workspace(QObject):
         self.categories: dict[int, Category] = {}
         self.category_counts: Counter[int] = Counter()
         self.session: ImageSession | None = None
+        self._shown: Snapshot | None = None  # what panels and canvas show of the open image
         self.pixels: RgbImage | None = None
         self.pyramid: Pyramid | None = None
         self.selected: tuple[int, ...] = ()
@@ -92,15 +94,18 @@ class Workspace(QObject):
         def done(contents: ProjectContents) -> None:
             if store is not self.store:
                 return
+            before = list(self.categories.items())
             self._take(contents)
             if self.category_id not in self.categories:
                 self.category_id = next(iter(self.categories), None)
             self.select(self.selected)
-            self.categories_changed.emit()
-            self.category_chosen.emit()
+            if list(self.categories.items()) != before:
+                self.categories_changed.emit()
+                self.category_chosen.emit()
             self.renewed.emit()
-            if session is not None and session is self.session:
-                self.edited.emit(Edit("", session.image.id, Records(), Records()))
+            # Undoing a run has shown what it did to the open image already.
+            if session is not None and session is self.session and session.snapshot != self._shown:
+                self._tell_edited(Edit("", session.image.id, Records(), Records()))
 
         self.runner.submit(
             Lane.STORE,
@@ -118,6 +123,7 @@ class Workspace(QObject):
         pyramid: Pyramid | None,
     ) -> None:
         self.session, self.pixels, self.pyramid = session, pixels, pyramid
+        self._shown = session.snapshot if session is not None else None
         self.selected = ()
         self.image_changed.emit()
         self.selection_changed.emit()
@@ -232,10 +238,14 @@ class Workspace(QObject):
         if session is self.session:
             self.select(self.selected)
         self._apply_categories(before, after)
-        self.edited.emit(edit)
+        self._tell_edited(edit)
         self.saved.emit(time.time())
         if edit.run_id:  # other images changed along with this one
             self.renew()
+
+    def _tell_edited(self, edit: Edit) -> None:
+        self._shown = self.session.snapshot if self.session is not None else None
+        self.edited.emit(edit)
 
     def _apply_categories(self, before: Records, after: Records) -> None:
         if not (before.categories or after.categories):

@@ -40,6 +40,8 @@ class CategoriesPanel(QWidget):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
+        self._shown: tuple[Category, ...] = ()
+        self._swatches: dict[str, QIcon] = {}
         self._tree = QTreeWidget(self)
         self._tree.setObjectName("categories")
         self._tree.setAccessibleName(self.tr("Categories"))
@@ -90,25 +92,44 @@ class CategoriesPanel(QWidget):
         self._workspace.categories_changed.connect(self.refresh)
         self._workspace.category_chosen.connect(self._show_chosen)
         self._workspace.edited.connect(lambda _: self._show_counts())
+        self._workspace.renewed.connect(self._show_counts)
 
     # -- showing --------------------------------------------------------------------------------
 
     def refresh(self) -> None:
+        """Show the project's categories; rows that stay as they are are left alone."""
+        wanted = tuple(self._workspace.categories.values())
+        same = 0
+        while same < min(len(wanted), len(self._shown)) and self._is_right(same, wanted[same]):
+            same += 1
         self._tree.blockSignals(True)
-        self._tree.clear()
-        for category in self._workspace.categories.values():
-            item = QTreeWidgetItem([category.key, category.name, ""])
-            item.setData(KEY, _ID, category.id)
-            item.setIcon(NAME, swatch(category.colour))
-            item.setTextAlignment(COUNT, Qt.AlignmentFlag.AlignRight)
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
-            item.setToolTip(NAME, category.name)
-            self._tree.addTopLevelItem(item)
+        while self._tree.topLevelItemCount() > same:
+            self._tree.takeTopLevelItem(self._tree.topLevelItemCount() - 1)
+        self._tree.addTopLevelItems([self._item(category) for category in wanted[same:]])
         self._tree.blockSignals(False)
+        self._shown = wanted
         self._empty.setVisible(not self._workspace.categories)
         self._tree.setVisible(bool(self._workspace.categories))
         self._show_counts()
         self._show_chosen()
+
+    def _is_right(self, row: int, category: Category) -> bool:
+        """Whether a row shows that category; a name that was typed may have been refused."""
+        item = self._tree.topLevelItem(row)
+        return (
+            self._shown[row] == category and item is not None and item.text(NAME) == category.name
+        )
+
+    def _item(self, category: Category) -> QTreeWidgetItem:
+        item = QTreeWidgetItem([category.key, category.name, ""])
+        item.setData(KEY, _ID, category.id)
+        if category.colour not in self._swatches:
+            self._swatches[category.colour] = swatch(category.colour)
+        item.setIcon(NAME, self._swatches[category.colour])
+        item.setTextAlignment(COUNT, Qt.AlignmentFlag.AlignRight)
+        item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
+        item.setToolTip(NAME, category.name)
+        return item
 
     def _items(self) -> list[QTreeWidgetItem]:
         tree = self._tree
@@ -118,7 +139,9 @@ class CategoriesPanel(QWidget):
     def _show_counts(self) -> None:
         self._tree.blockSignals(True)
         for item in self._items():
-            item.setText(COUNT, str(self._workspace.category_counts[item.data(KEY, _ID)]))
+            count = str(self._workspace.category_counts[item.data(KEY, _ID)])
+            if item.text(COUNT) != count:
+                item.setText(COUNT, count)
         self._tree.blockSignals(False)
 
     def _show_chosen(self) -> None:
