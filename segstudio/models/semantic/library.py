@@ -108,7 +108,7 @@ def read(place: Path) -> SemanticCard:
 def _makes_sense(card: SemanticCard) -> bool:
     """Whether its numbers are some that images can be brought through the network by."""
     mean, std = card.normalisation.mean, card.normalisation.std
-    positive = (card.temperature, *std)
+    positive = (card.temperature, card.scale, *std)
     return (
         all(math.isfinite(one) for one in (*mean, *positive))
         and min(positive) > 0
