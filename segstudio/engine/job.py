@@ -33,8 +33,8 @@ Steps = Generator[Lane, Turn, T]
 
 def walked(steps: Steps[T], cancel: CancelToken, report: ProgressSink) -> T:
     """All steps one after the other on this thread; raises what they raise."""
-    next(steps)
     try:
+        next(steps)
         while True:
             steps.send((cancel, report))
     except StopIteration as end:
