@@ -149,10 +149,7 @@ class _Run:
     def result(self, predicted: str, truth: str) -> Evaluation:
         """All of it. Raises BadInputError if no image was compared."""
         if not self._images:
-            told = "The two have no image that can be compared."
-            if self._left_out:  # the last one: images that both have come after all others
-                told += f" {self._left_out[-1].name}: {self._left_out[-1].reason}"
-            raise BadInputError(told)
+            raise BadInputError(f"The two have no image that can be compared.{self._for_one()}")
         counts, options = self._counts, self._options
         coco, present = counts.coco(), counts.present()
         curves = tuple(counts.curves(present, coco))
@@ -178,6 +175,12 @@ class _Run:
             curves=curves,
             no_curves="" if curves else counts.no_curves(),
         )
+
+    def _for_one(self) -> str:
+        """Why one of the images was left out: one that has a truth, if there is any."""
+        rows = [row for row in self._left_out if not row.reason.startswith("The truth")]
+        chosen = (rows or self._left_out)[-1:]
+        return "".join(f" {row.name}: {row.reason}" for row in chosen)
 
 
 def _lacks(where: OpenLabelSet) -> str:

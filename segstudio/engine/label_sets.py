@@ -28,11 +28,14 @@ from segstudio.engine.label_set import (
 )
 from segstudio.engine.prediction_cache import PredictionCache
 from segstudio.engine.prediction_sets import prediction_sets
+from segstudio.engine.splits import RUN_KIND as SPLIT
 from segstudio.engine.still_view import at_one_moment
 from segstudio.store.reading import ProjectReading
+from segstudio.store.runs import TAKE_BACK
 
 __all__ = ["AnnotationFilter", "AnnotationSet", "annotation_set", "label_sets"]
 
+_RUNS = {"predict": "Prediction"}  # what kinds of runs are called where the verb does not do
 FILTERS = ("stage", "tool", "model", "run", "user", "split")
 
 
@@ -242,12 +245,14 @@ def label_sets(store: ProjectReading, predictions: PredictionCache | None = None
 
 
 def _by_run(store: ProjectReading) -> list[LabelSet]:
-    runs = store.runs_on_images()
+    """Of the runs that bring annotations."""
+    runs = [run for run in store.runs_on_images() if run[1] not in {SPLIT, TAKE_BACK}]
     return [
         AnnotationSet(
             store,
             AnnotationFilter(run=str(number)),
-            f"{kind.capitalize()} of {datetime.fromtimestamp(began):%Y-%m-%d %H:%M} by {user}",
+            f"{_RUNS.get(kind, kind.capitalize())} of "
+            f"{datetime.fromtimestamp(began):%Y-%m-%d %H:%M} by {user}",
         )
         for number, kind, user, began in reversed(runs)
     ]

@@ -50,7 +50,10 @@ class PredictionSet:
         """See `LabelSet.opened`. Raises BadInputError where the predictions are gone."""
         cancel.check()
         with at_one_moment(self.store) as still:
-            yield _OpenPredictions(still, self.cache, self.found, cancel)
+            table = _table(self.cache, self.found)
+            if table is None:
+                raise BadInputError(f"{self.title}: they are no longer there; predict again.")
+            yield _OpenPredictions(still, self.cache, self.found, table, cancel)
 
 
 class _OpenPredictions:
@@ -63,13 +66,9 @@ class _OpenPredictions:
         store: ProjectReading,
         cache: PredictionCache,
         found: CachedPredictions,
+        table: tuple[ModelCategory, ...],
         cancel: CancelToken,
     ) -> None:
-        table = _table(cache, found)
-        if table is None:
-            raise BadInputError(
-                f"The predictions of {found.model_key} are no longer there; predict again."
-            )
         self._store, self._cache, self._found, self._cancel = store, cache, found, cancel
         self._table = table
         self._paths = {row.id: store.image_path(row) for row in store.images()}

@@ -2,20 +2,65 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
 from segstudio.core.image import ImageRecord
+from segstudio.engine.evaluation_curves import CurveKind
 from segstudio.engine.evaluation_scores import CategoryScores, Evaluation, Score
 from segstudio.gui.dialogs.report_table import Finding
+from segstudio.metrics import confusion_picture
+
+
+def _text(text: str) -> str:
+    return str(QT_TRANSLATE_NOOP("Quality", text))
 
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("Quality", text)
+
+
+CURVES: Mapping[CurveKind, tuple[str, str]] = {
+    "masks@.50": (
+        _text("Masks at IoU 0.5"),
+        _text("An object is found where a mask overlaps it by an IoU of 0.5 or more (COCO)."),
+    ),
+    "masks@.75": (
+        _text("Masks at IoU 0.75"),
+        _text("An object is found where a mask overlaps it by an IoU of 0.75 or more (COCO)."),
+    ),
+    "masks@[.50:.95]": (
+        _text("Masks, mean of IoUs"),
+        _text("The mean of COCO's ten curves, at IoUs from 0.5 to 0.95."),
+    ),
+    "pixels": (
+        _text("Pixels' confidence"),
+        _text("Of each pixel only how sure the best category is is known; all others count as 0. "
+              "So the AP is mostly lower than that of the whole probabilities."),
+    ),
+}  # fmt: skip
+NO_CURVES: Mapping[str, str] = {
+    "unscored": _text("“{}” has neither objects with scores nor pixels with confidence, so there "
+                      "is nothing to draw a curve of."),
+    "alike": _text("All objects of “{}” have the same score (people's work has none), so there is "
+                   "no curve to draw."),
+    "no things": _text("The truth has no object of a thing on the images compared: curves are of "
+                       "things, or of pixels with confidence."),
+}  # fmt: skip
+
+
+def curve_kind(kind: CurveKind) -> tuple[str, str]:
+    """What curves of that kind are called, and what they say."""
+    title, tip = CURVES[kind]
+    return _tr(title), _tr(tip)
+
+
+def why_no_curves(result: Evaluation) -> str:
+    """Why a comparison has no curves; "" where it has some."""
+    told = NO_CURVES.get(result.no_curves, "")
+    return _tr(told).format(result.predicted) if told else ""
 
 
 class PlaceRow(Finding):
@@ -30,21 +75,22 @@ class PlaceRow(Finding):
 
 def verdict(result: Evaluation) -> str:
     """The sentence above all numbers."""
-    pixels = sum(row.pixels for row in result.images)
-    told = _tr("“{}” against “{}” as the truth: on {:,} images they agree on {:.1f} % of {} "
-               "pixels; mIoU {:.1f} %.")  # fmt: skip
+    pixels, images = sum(row.pixels for row in result.images), len(result.images)
     accuracy, miou = result.scores.pixel_accuracy, result.scores.miou
-    said = told.format(
-        result.predicted,
-        result.truth,
-        len(result.images),
-        100 * (accuracy or 0.0),
-        in_short(pixels),
-        100 * (miou or 0.0),
-    )
-    if result.left_out:
-        left = _tr("{:,} images were left out.").format(len(result.left_out))
-        said += " " + left
+    names = result.predicted, result.truth
+    if accuracy is None or miou is None:
+        said = _tr("“{}” against “{}” as the truth: no pixel has a truth, so there are no scores.")
+        said = said.format(*names)
+    else:
+        one = _tr("“{}” against “{}” as the truth: on {:,} image they agree on {:.1f} % of {} "
+                  "pixels; mIoU {:.1f} %.")  # fmt: skip
+        many = _tr("“{}” against “{}” as the truth: on {:,} images they agree on {:.1f} % of {} "
+                   "pixels; mIoU {:.1f} %.")  # fmt: skip
+        numbers = images, 100 * accuracy, in_short(pixels), 100 * miou
+        said = (one if images == 1 else many).format(*names, *numbers)
+    if left := len(result.left_out):
+        one, many = _tr("{:,} image was left out."), _tr("{:,} images were left out.")
+        said += " " + (one if left == 1 else many).format(left)
     return said
 
 
@@ -94,7 +140,8 @@ def score_rows(result: Evaluation) -> list[Finding]:
             (_tr("AP at 0.5"), _number(coco.ap50), _tr("At an IoU of 0.5.")),
             (_tr("AP at 0.75"), _number(coco.ap75), _tr("At an IoU of 0.75.")),
         ]
-    pixel_ap = _tr("Average precision of the labels' confidence.")
+    pixel_ap = _tr("Average precision of the labels' confidence; of each pixel only the best "
+                   "category's is known, all others count as 0.")  # fmt: skip
     rows.append((_tr("Pixel AP"), scores.pixel_ap, pixel_ap))
     return [Finding(row) for row in rows if row[1] is not None]
 
@@ -152,12 +199,7 @@ def left_out_rows(result: Evaluation) -> list[Finding]:
 def confusion_csv(result: Evaluation) -> str:
     """Pixels by truth (rows) and prediction (columns), with the names, as a table of commas."""
     names = [row.name for row in result.categories]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["truth \\ predicted", *names, "nothing"])
-    for name, counts in zip(names, result.confusion.counts.tolist(), strict=True):
-        writer.writerow([name, *counts])
-    return text.getvalue()
+    return confusion_picture.confusion_csv(result.confusion, names)
 
 
 def _number(value: float) -> Score:

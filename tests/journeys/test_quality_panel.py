@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from sklearn.metrics import confusion_matrix, jaccard_score
 from training_project import training_project
 
 from segstudio.config.settings import Settings
+from segstudio.core.annotation import Stage
+from segstudio.core.changes import Edit, Records
 from segstudio.core.mask import Box
 from segstudio.engine.label_map_folder import LabelMapFolder
 from segstudio.engine.label_sets import AnnotationFilter, AnnotationSet
@@ -26,6 +29,7 @@ from segstudio.gui.app import Studio
 from segstudio.gui.demo_hand import Hand
 from segstudio.gui.desks import quality as quality_desk
 from segstudio.gui.panels.quality import QualityPanel
+from segstudio.gui.panels.quality_curves import CurvesPage
 from segstudio.gui.theme import apply_theme
 from segstudio.store.project import ProjectStore
 
@@ -92,7 +96,10 @@ def test_a_folder_is_compared_with_the_project_as_another_library_says(
     hand: Hand, maps: tuple[Path, list[np.ndarray], list[np.ndarray]]
 ) -> None:
     folder, truth, said = maps
+    before = hand.window.size()
     compare(hand, folder)
+    assert hand.window.size() == before  # whatever room the tables would like to have
+    assert hand.canvas.hasFocus()  # Space does not press what stands beside Compare
     true = np.concatenate([one[one != 255] for one in truth])
     told = np.concatenate([two[one != 255] for one, two in zip(truth, said, strict=True)])
     scores = {row.cells[0]: row.cells[1] for row in panel(hand).scores.model.rows}
@@ -102,6 +109,8 @@ def test_a_folder_is_compared_with_the_project_as_another_library_says(
     assert f"{100 * wanted.mean():.1f} %" in panel(hand).said.text()
     rows = {row.cells[0]: row.cells[1] for row in panel(hand).categories.model.rows}
     assert rows == {"square": pytest.approx(wanted[0]), "disc": pytest.approx(wanted[1])}
+    panel(hand).tabs.setCurrentWidget(panel(hand).curves)
+    assert "neither objects with scores nor pixels" in panel(hand).curves.why.text()
     counts = panel(hand).matrix._matrix.counts
     assert (counts[:, :2] == confusion_matrix(true, told)).all()
 
@@ -209,6 +218,47 @@ def test_a_comparison_of_one_project_is_not_shown_in_the_next(
     hand.settle()
     assert not panel(hand).tabs.isVisibleTo(panel(hand))
     assert panel(hand).compare.isEnabled()
+
+
+def test_the_curves_of_a_models_objects_are_drawn_and_saved(
+    hand: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = hand.workspace.store
+    assert store is not None
+    for image in store.images():
+        for row in store.annotations(image.id):
+            made = {"stage": Stage.AUTOMATIC, "model_key": "graph_cut-9"}
+            score = 0.3 + 0.1 * (row.id % 5)
+            number = store.new_annotation_id()
+            copy = replace(row, id=number, predicted_iou=score, **made)
+            store.commit(Edit("Copy", image.id, Records(), Records(annotations=(copy,))))
+    hand.studio.actions.actions["view.quality"].trigger()
+    hand.settle()
+    shown = panel(hand)
+    names = [shown.first.itemText(at).rstrip(" 0123456789") for at in range(shown.first.count())]
+    assert "Made with Graph cut (built in)" in names
+    assert shown.truth.currentText().startswith("People's work")
+    shown.compare.click()
+    hand.wait(lambda: shown.tabs.isVisibleTo(shown), "nothing is compared")
+    shown.tabs.setCurrentWidget(shown.curves)
+    hand.wait(lambda: shown.curves.chart is not None, "no chart is drawn")
+    hand.settle()
+    rows = {row.cells[0]: row.cells[1] for row in shown.curves.list.model.rows}
+    assert rows == {"square": pytest.approx(1), "disc": pytest.approx(1)}
+    shown.curves.larger.trigger()
+    larger = [one for one in hand.window.findChildren(QDialog) if one.isVisible()]
+    other = larger[0].findChild(CurvesPage)
+    hand.wait(lambda: other.chart is not None, "no larger chart is drawn")
+    larger[0].close()
+    for name, action in (("c.csv", shown.curves.save_csv), ("c.png", shown.curves.save_picture)):
+        target = str(tmp_path / name)
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, to=target: (to, ""))
+        action.trigger()
+        hand.settle()
+        assert name in hand.window.status.message.whole_text
+    assert (tmp_path / "c.csv").read_text().startswith("category,kind,threshold,recall,precision\n")
+    with Image.open(tmp_path / "c.png") as image:
+        assert image.width > 600
 
 
 def test_labels_are_not_held_against_themselves(hand: Hand, maps: tuple[Path, Any, Any]) -> None:

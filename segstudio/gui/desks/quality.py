@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PySide6.QtCore import QBuffer, QIODevice, QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
@@ -23,6 +25,9 @@ from segstudio.engine.whole_files import disk_error, put
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desks.jump import JumpDesk
 from segstudio.gui.desks.runs import submit
+from segstudio.gui.dialogs.report_table import Finding
+from segstudio.gui.quality_sets import titled
+from segstudio.gui.quality_words import image_rows
 from segstudio.gui.workspace import Workspace
 
 SHOWN_MS = 4000  # the frame around a place goes after that
@@ -36,7 +41,7 @@ class QualityDesk(QObject):
     chosen = Signal(int, str)  # 0: the first set, 1: the truth; its key
     begun = Signal()
     ended = Signal()
-    compared = Signal(object)  # Evaluation
+    compared = Signal(object, object)  # Evaluation, and its images as rows of a table
 
     def __init__(
         self,
@@ -53,7 +58,7 @@ class QualityDesk(QObject):
         self._folders: list[LabelMapFolder] = []
         self._found: list[LabelSet] = []
         self._waiting: tuple[str, Box] | None = None  # until that image is open
-        self._job: Job[Evaluation] | None = None
+        self._job: Job[tuple[Evaluation, list[Finding]]] | None = None
         self._forget = QTimer(self)
         self._forget.setSingleShot(True)
         self._forget.setInterval(SHOWN_MS)
@@ -88,7 +93,7 @@ class QualityDesk(QObject):
         self._workspace.runner.submit(
             Lane.IO,
             self.tr("looking for label sets"),
-            lambda _c, _p: label_sets(store, self._predictions),
+            lambda _c, _p: titled(label_sets(store, self._predictions)),
             on_done=done,
             on_error=self._workspace.tell_error,
             key="label-sets",
@@ -114,16 +119,21 @@ class QualityDesk(QObject):
     def compare(self, first: LabelSet, truth: LabelSet, options: EvaluationOptions) -> None:
         """Compare two sets; edits that are under way come first."""
 
-        def work(cancel: CancelToken, report: ProgressSink) -> Evaluation:
-            return evaluate(first, truth, options, report, cancel)
+        images = dict(self._workspace.images)
 
-        def done(result: Evaluation) -> None:
-            self.compared.emit(result)
+        def work(cancel: CancelToken, report: ProgressSink) -> tuple[Evaluation, list[Finding]]:
+            result = evaluate(first, truth, options, report, cancel)
+            return result, image_rows(result, images)
+
+        def done(found: tuple[Evaluation, list[Finding]]) -> None:
+            self._workspace.tell(self.tr("Compared: {:,} images").format(len(found[1])))
+            self.compared.emit(*found)
             self.ended.emit()
 
         def failed(error: Exception) -> None:
             self._workspace.tell_error(error)
             self.ended.emit()
+            self.refresh()  # what is gone is not offered again
 
         store = self._workspace.store
 
@@ -164,15 +174,25 @@ class QualityDesk(QObject):
 
     # -- saving ---------------------------------------------------------------------------------
 
-    def save_csv(self, text: str) -> None:
-        """Ask where, and write a table there."""
-        self._ask_and_write(
-            "confusion.csv", self.tr("Tables") + " (*.csv)", lambda: text.encode("utf-8")
-        )
+    def save_csv(self, text: str, name: str = "confusion.csv") -> None:
+        """Ask where, and write a table there; `name` is what it is called at first."""
+        kinds = self.tr("Tables") + " (*.csv)"
+        self._ask_and_write(name, kinds, lambda: text.encode("utf-8", "replace"))
 
     def save_picture(self, image: QImage, name: str = "confusion.png") -> None:
         """Ask where, and write a picture there; `name` is what it is called at first."""
         self._ask_and_write(name, self.tr("Pictures") + " (*.png)", lambda: png(image))
+
+    def save_drawn(self, drawn: Callable[[], npt.NDArray[np.uint8]], name: str) -> None:
+        """Ask where, and write what `drawn` gives there: (H, W, 3) uint8 RGB."""
+
+        def content() -> bytes:
+            pixels = np.ascontiguousarray(drawn())
+            height, width, _ = pixels.shape
+            form = QImage.Format.Format_RGB888
+            return png(QImage(pixels.data, width, height, 3 * width, form))
+
+        self._ask_and_write(name, self.tr("Pictures") + " (*.png)", content)
 
     def _ask_and_write(self, name: str, kinds: str, content: Callable[[], bytes]) -> None:
         file, _ = QFileDialog.getSaveFileName(self._window, self.tr("Save as"), name, kinds)

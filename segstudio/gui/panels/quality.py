@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
+    QSizePolicy,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -19,20 +22,19 @@ from PySide6.QtWidgets import (
 )
 
 from segstudio.core.annotation import Stage
-from segstudio.core.image import ImageRecord
 from segstudio.engine.evaluation import EvaluationOptions
 from segstudio.engine.evaluation_scores import Evaluation
 from segstudio.engine.label_set import LabelSet
 from segstudio.engine.label_sets import AnnotationFilter
-from segstudio.gui.dialogs.report_table import ReportTable
+from segstudio.gui.dialogs.report_table import Finding, ReportTable
 from segstudio.gui.icons import icon
+from segstudio.gui.panels.quality_curves import CurvesPage
 from segstudio.gui.panels.quality_matrix import Matrix, MatrixPicture
 from segstudio.gui.quality_words import (
     PlaceRow,
     category_columns,
     confusion_csv,
     image_headings,
-    image_rows,
     left_out_rows,
     score_headings,
     score_rows,
@@ -42,9 +44,21 @@ from segstudio.gui.theme import SPACING
 
 PEOPLE = AnnotationFilter(stage=Stage.ASSISTED).key
 FOLDER = "\0folder"
+LEAST, ENOUGH = 160, 280  # px of what was found; in a lower panel one scrolls
 
 
-class QualityPanel(QWidget):
+class _Pages(QTabWidget):
+    """As high as there is room, however high the pages would like to be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+
+    def hasHeightForWidth(self) -> bool:
+        return False
+
+
+class QualityPanel(QScrollArea):
     """Choose two sets, Compare, and look at what differs; a click on an image leads there."""
 
     compare_wanted = Signal(object, object, object)  # LabelSet, LabelSet, EvaluationOptions
@@ -56,25 +70,34 @@ class QualityPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.first, self.truth = QComboBox(), QComboBox()
         self.swap = QToolButton()
         self.unlabelled, self.split = QComboBox(), QComboBox()
         self.compare = QPushButton(self.tr("Compare"))
         self.said, self.stale = QLabel(), QLabel()
-        self.tabs = QTabWidget()
+        self.tabs = _Pages()
+        narrow = f"QTabBar::tab {{ padding: {SPACING}px; }}"  # all are in sight
+        self.tabs.tabBar().setStyleSheet(narrow)
         self.scores = ReportTable(self.tr("Scores"), score_headings())
         self.categories = ReportTable(self.tr("Categories"), ("",))
         self.images = ReportTable(self.tr("Images"), image_headings())
         self.left_out = ReportTable(self.tr("Left out"), (self.tr("Image"), self.tr("Why")))
         self.matrix = MatrixPicture()
         self.cell = QLabel()
+        self.curves = CurvesPage()
+        self._to_fill: list[Callable[[Evaluation], None]] = []
+        self._next = QTimer(self)  # a page at each turn of the loop: no turn takes long
+        self._next.timeout.connect(self._fill_next)
         self._sets: list[LabelSet] = []
         self._busy = False
         self._result: Evaluation | None = None
         self._lay_out()
         self._connect()
         self.show_sets([])
-        self.show_result(None, {})
+        self.show_result(None)
 
     # -- layout ---------------------------------------------------------------------------------
 
@@ -112,11 +135,13 @@ class QualityPanel(QWidget):
             (self.scores, self.tr("Scores")),
             (self.categories, self.tr("Categories")),
             (self._confusion(), self.tr("Confusion")),
+            (self.curves, self.tr("Curves")),
             (self.left_out, self.tr("Left out")),
         ):
             self.tabs.addTab(widget, title)
         self.tabs.setTabVisible(self.tabs.indexOf(self.left_out), False)
-        layout = QVBoxLayout(self)
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
         layout.setContentsMargins(2 * SPACING, SPACING, 2 * SPACING, 2 * SPACING)
         layout.setSpacing(2 * SPACING)
         layout.addLayout(form)
@@ -125,6 +150,13 @@ class QualityPanel(QWidget):
         layout.addWidget(self.stale)
         layout.addWidget(self.tabs, 1)
         layout.addStretch(0)
+        self.setWidget(inner)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """What was found fills the panel where that is low, with its tabs in sight."""
+        room = event.size().height() - SPACING
+        self.tabs.setMinimumHeight(max(LEAST, min(ENOUGH, room)))
+        super().resizeEvent(event)
 
     def _confusion(self) -> QWidget:
         page = QWidget()
@@ -162,7 +194,7 @@ class QualityPanel(QWidget):
 
     def show_sets(self, sets: Sequence[LabelSet], splits: Sequence[str] = ()) -> None:
         """What may be chosen; what was chosen stays where it is still there."""
-        before = [self._key(combo) for combo in (self.first, self.truth)]
+        before = [_key(combo) for combo in (self.first, self.truth)]
         self._sets = list(sets)
         for combo in (self.first, self.truth):
             combo.clear()
@@ -197,7 +229,7 @@ class QualityPanel(QWidget):
 
     def _follow_choice(self) -> None:
         """A set is not held against itself."""
-        two = self._key(self.first) != self._key(self.truth)
+        two = _key(self.first) != _key(self.truth)
         self.compare.setEnabled(two and bool(self._sets) and not self._busy)
         told = self.tr("Only one kind of labels is here: pick a folder, or label with a model.")
         why = told if len(self._sets) < 2 else self.tr("Pick two different ones.")
@@ -210,9 +242,6 @@ class QualityPanel(QWidget):
             self.folder_wanted.emit(place)
         self._last[place] = combo.currentIndex()
 
-    def _key(self, combo: QComboBox) -> str:
-        return str(combo.currentData() or "")
-
     def _swap(self) -> None:
         one, other = self.first.currentIndex(), self.truth.currentIndex()
         self.first.setCurrentIndex(other)
@@ -220,8 +249,8 @@ class QualityPanel(QWidget):
 
     def _compare(self) -> None:
         by_key = {one.key: one for one in self._sets}
-        first = by_key.get(self._key(self.first))
-        truth = by_key.get(self._key(self.truth))
+        first = by_key.get(_key(self.first))
+        truth = by_key.get(_key(self.truth))
         if first is not None and truth is not None:
             options = EvaluationOptions(
                 unlabelled=str(self.unlabelled.currentData()),
@@ -240,9 +269,9 @@ class QualityPanel(QWidget):
         """Whether labels changed since the comparison."""
         self.stale.setVisible(stale and self._result is not None)
 
-    def show_result(self, result: Evaluation | None, images: Mapping[int, ImageRecord]) -> None:
-        """What was found; `images` are the project's by id."""
-        self._result = result
+    def show_result(self, result: Evaluation | None, rows: Sequence[Finding] = ()) -> None:
+        """What was found, and its images as `image_rows` has them."""
+        self._result, self._to_fill = result, []
         self.show_stale(False)
         self.tabs.setVisible(result is not None)
         self.said.setProperty("role", "" if result is not None else "dim")
@@ -255,13 +284,30 @@ class QualityPanel(QWidget):
             self.said.setText(told)
             return
         self.said.setText(verdict(result))
-        self.scores.show_rows(score_rows(result))
+        self.tabs.setTabVisible(self.tabs.indexOf(self.left_out), bool(result.left_out))
+        fill: dict[QWidget | None, Callable[[Evaluation], None]] = {
+            self.images: lambda _: self.images.show_rows(rows),
+            self.scores: lambda found: self.scores.show_rows(score_rows(found)),
+            self.categories: self._fill_categories,
+            self.matrix.parentWidget(): lambda _: self.matrix.show_matrix(self._matrix()),
+            self.curves: self.curves.show_result,
+            self.left_out: lambda found: self.left_out.show_rows(left_out_rows(found)),
+        }
+        here = self.tabs.currentWidget()
+        self._to_fill = [fill[here], *(call for page, call in fill.items() if page is not here)]
+        self._fill_next()
+        self._next.start(0)
+
+    def _fill_next(self) -> None:
+        if self._to_fill and self._result is not None:
+            self._to_fill.pop(0)(self._result)
+        if not self._to_fill:
+            self._next.stop()
+            self.verticalScrollBar().setValue(self.tabs.y())
+
+    def _fill_categories(self, result: Evaluation) -> None:
         headings, rows = category_columns(result)
         self.categories.show_rows(rows, headings=headings)
-        self.images.show_rows(image_rows(result, images))
-        self.left_out.show_rows(left_out_rows(result))
-        self.tabs.setTabVisible(self.tabs.indexOf(self.left_out), bool(result.left_out))
-        self.matrix.show_matrix(self._matrix())
 
     def _matrix(self) -> Matrix | None:
         result = self._result
@@ -282,6 +328,10 @@ class QualityPanel(QWidget):
                 found.path or str(found.cells[0]),
                 found.box if isinstance(found, PlaceRow) else None,
             )
+
+
+def _key(combo: QComboBox) -> str:
+    return str(combo.currentData() or "")
 
 
 def _guess(sets: Sequence[LabelSet]) -> int:

@@ -81,7 +81,7 @@ class MatrixPicture(QWidget):
         self.update()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(180, 180)
+        return QSize(90, 90)
 
     def sizeHint(self) -> QSize:
         return QSize(320, 320)

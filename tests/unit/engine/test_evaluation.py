@@ -13,11 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from labelled_project import SIZE, LabelledProject
-from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve
-from torchmetrics.classification import MulticlassJaccardIndex
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    precision_recall_curve,
+)
+from torchmetrics.classification import (
+    MulticlassAveragePrecision,
+    MulticlassF1Score,
+    MulticlassJaccardIndex,
+)
+from torchmetrics.detection import MeanAveragePrecision
 
 from segstudio.cli.command_line import main
 from segstudio.core.annotation import Stage
+from segstudio.core.category import Category
+from segstudio.core.changes import Edit, Records
 from segstudio.core.errors import BadInputError, Cancelled
 from segstudio.core.image import ImageState
 from segstudio.core.progress import CancelToken
@@ -384,3 +396,82 @@ def test_missing_images_that_count_as_wrong_are_in_all_scores_or_in_none(project
     positive, scores = np.ones(200, bool), np.repeat([200, 0], 100)
     assert found.scores.pixel_ap == average_precision_score(positive, scores)
     assert found.curves[0].recall.tolist() == [0.5, 1]
+
+
+def test_one_image_with_ignored_pixels_ties_and_categories_that_one_set_lacks():
+    rng = np.random.default_rng(5)
+    names = ("both", "also", "only said", "only true", "absent")
+    truth = rng.choice([0, 0, 1, 3, 255], (24, 30)).astype(np.uint8)
+    said = np.where(rng.random(truth.shape) < 0.6, truth % 4, rng.integers(0, 3, truth.shape))
+    said[said == 3] = 2
+    said = said.astype(np.uint8)
+    sure = rng.choice([40, 128, 128, 255], truth.shape).astype(np.uint8)
+    truth[0], sure[0] = 255, 255  # what is ignored does not count, however sure it is
+    found = evaluate(ArraySet({"a": said}, names, {"a": sure}), ArraySet({"a": truth}, names))
+    true, guess = torch.tensor(truth).long(), torch.tensor(said).long()
+    for kind, ours in ((MulticlassJaccardIndex, "miou"), (MulticlassF1Score, "mean_dice")):
+        metric = kind(num_classes=5, average="macro", ignore_index=255)
+        assert getattr(found.scores, ours) == pytest.approx(float(metric(guess, true)), abs=1e-6)
+    kept = truth != 255
+    with pytest.warns(UserWarning, match="not in y_true"):
+        expected = balanced_accuracy_score(truth[kept], said[kept])
+    assert found.scores.mean_accuracy == pytest.approx(expected)
+    scores = torch.tensor(np.where(said[..., None] == np.arange(5), sure[..., None], 0) / 255)
+    precise = MulticlassAveragePrecision(num_classes=5, average=None, ignore_index=255)
+    theirs = precise(scores.permute(2, 0, 1)[None].float(), true[None]).tolist()
+    for row, value in zip(found.categories, theirs, strict=True):
+        if row.pixels:
+            assert row.pixel_ap == pytest.approx(value, abs=1e-5)
+        else:
+            assert row.pixel_ap is None
+    assert [row.iou is None for row in found.categories] == [False] * 4 + [True]
+
+
+def test_objects_with_crowds_ties_and_categories_that_one_set_lacks_are_torchmetrics(project):
+    human, model = {"stage": Stage.ASSISTED}, {"stage": Stage.AUTOMATIC}
+    rows = [(0, "car", (0, 0, 10, 10), (1, 0, 10, 10), 0.5), (0, "car", (20, 0, 30, 10), None, 0)]
+    rows += [
+        (1, "car", (0, 20, 30, 38), (0, 22, 30, 40), 0.5),
+        (1, "person", (40, 0, 50, 9), None, 0),
+    ]
+    rows += [(0, "car", None, (45, 20, 55, 30), 0.5), (1, "tree", None, (50, 20, 55, 30), 0.9)]
+    rows += [(2, "car", (0, 0, 20, 20), (0, 0, 20, 19), 0.5), (2, "car", None, (30, 2, 40, 9), 0.5)]
+    project.categories["tree"] = tree = Category(
+        project.store.new_category_id(), "tree", "#00ff00", isthing=True
+    )
+    project.store.commit(Edit("Add", 0, Records(), Records(categories=(tree,))))
+    for at, name, true, guess, score in rows:
+        if true:
+            project.draw(at, name, true, **human)
+        if guess:
+            project.draw(at, name, guess, predicted_iou=score, **model)
+    project.draw(2, "car", (25, 0, 60, 20), iscrowd=True, **human)
+    project.draw(2, "car", (50, 2, 58, 8), predicted_iou=0.5, **model)
+    project.draw(0, "car", (0, 0, 0, 0), **human)  # an empty mask is no object
+    found = evaluate(some(project, stage="automatic"), some(project, stage="assisted"))
+    # Its own thresholds are float32, of which that of 0.8 is above an IoU of just 0.8.
+    exact = [np.linspace(*ends).tolist() for ends in ((0.5, 0.95, 10), (0, 1, 101))]
+    metric = MeanAveragePrecision("xyxy", "segm", *exact, class_metrics=True)
+    for image in project.store.images():
+        parts = {True: [], False: []}
+        for row in project.store.annotations(image.id):
+            if row.mask.area:
+                parts[row.stage is Stage.AUTOMATIC].append(row)
+        told = {}
+        for automatic, some_rows in parts.items():
+            masks = np.array([row.mask.to_array() for row in some_rows])
+            told[automatic] = {
+                "masks": torch.tensor(masks.reshape(-1, *SIZE)),
+                "labels": torch.tensor([row.category_id for row in some_rows], dtype=torch.int64),
+            }
+        told[True]["scores"] = torch.tensor([row.predicted_iou for row in parts[True]])
+        told[False]["iscrowd"] = torch.tensor([int(row.iscrowd) for row in parts[False]])
+        metric.update([told[True]], [told[False]])
+    theirs, ours = metric.compute(), found.scores.coco
+    for name, key in (("map", "ap"), ("map_50", "ap50"), ("map_75", "ap75"), ("mar_100", "recall")):
+        assert getattr(ours, key) == pytest.approx(float(theirs[name]), abs=1e-6)
+    by_id = dict(zip(theirs["classes"].tolist(), theirs["map_per_class"].tolist(), strict=True))
+    for row in found.categories:
+        value = by_id.get(project.categories[row.name].id, -1)
+        assert row.ap == (None if value < 0 else pytest.approx(value, abs=1e-6))
+    assert 0 < ours.ap < 1

@@ -55,7 +55,7 @@ def test_a_project_offers_what_may_be_told_apart(project, monkeypatch):
     ]
     assert found["model=unet,1"].count == 1
     assert (found["user=bob"].kind, found["user=bob"].value) == ("user", "bob")
-    assert found[f"run={run}"].title.startswith("Predict of 2")
+    assert found[f"run={run}"].title.startswith("Prediction of 2")
     # Each says what its key says.
     for key, row in found.items():
         assert AnnotationFilter.read(key).key == key
