@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from segstudio.engine.job import Job, JobState
 from segstudio.engine.jobs import JobRunner
 from segstudio.gui.icons import icon
-from segstudio.gui.theme import numeric_font
+from segstudio.gui.theme import SPACING, numeric_font
 
 SHOW_AFTER_MS = 300  # a job that ends before is not worth a flicker
 MESSAGE_MS = 15_000
@@ -120,6 +120,15 @@ class StatusStrip(QWidget):
         self.job_bar.setTextVisible(False)
         layout.addWidget(self.job_bar)
         layout.addWidget(self.job_cancel)
+        self._keep_height()
+
+    def _keep_height(self) -> None:
+        """As high as what comes and goes: else each coming lays out and paints the whole window."""
+        self.setStyleSheet(f"QToolButton {{ padding: 0 {SPACING}px; }}")
+        buttons = (self.offer_button, self.details, self.job_cancel)
+        for button in buttons:
+            button.ensurePolished()
+        self.setMinimumHeight(max(button.sizeHint().height() for button in buttons))
 
     def add_counts(self, widget: QWidget) -> None:
         """Numbers of a mode, between how things stand and the messages."""

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.engine.jobs import JobRunner, Lane
 from segstudio.gui.job_bridge import JobBridge
 from segstudio.gui.panels.status import StatusStrip
+from segstudio.gui.theme import apply_theme
 
 
 @pytest.fixture
@@ -52,6 +54,25 @@ def test_a_long_sentence_is_elided_and_its_details_are_one_click_away(strip: Sta
     assert strip.details.isVisible()
     strip.tell("Short.")
     assert not strip.details.isVisible()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_strip_is_as_high_before_as_with_what_comes_and_goes(
+    qtbot: QtBot, qapp: QApplication, runner: JobRunner, theme: str
+) -> None:
+    apply_theme(qapp, theme)
+    strip = StatusStrip(runner)
+    qtbot.addWidget(strip)
+    strip.show()
+    before = strip.minimumSizeHint().expandedTo(strip.minimumSize()).height()
+    strip.tell("Done.", "details")
+    strip.offer("Undo", lambda: None)
+    for widget in (strip.job_text, strip.job_bar, strip.job_cancel):
+        widget.show()
+    strip.layout().activate()
+    assert strip.details.isVisible() and strip.offer_button.isVisible()
+    assert strip.sizeHint().height() <= before <= 24
+    apply_theme(qapp, "system")
 
 
 def test_a_long_job_shows_its_progress_and_can_be_cancelled(
