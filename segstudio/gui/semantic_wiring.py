@@ -72,7 +72,8 @@ def _wire_predicting(
     desk.begun.connect(lambda: window.tabs.setCurrentWidget(panel))
 
     def follow_ready() -> None:
-        panel.show_ready(desk.ready, desk.why_not)
+        others = bool(workspace.images) and desk.models.slot is not None
+        panel.show_ready(desk.ready, desk.why_not, others=others)
         for name in (*PREDICTING, "model.turn", "model.take_back"):
             actions.actions[name].setEnabled(workspace.store is not None)
 

@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 
 from segstudio.config.settings import Settings, load_settings
 from segstudio.core.annotation import Stage
-from segstudio.core.errors import DeviceError
+from segstudio.core.errors import DeviceError, WeightsError
 from segstudio.gui.app import Studio
 from segstudio.gui.canvas.label_map_levels import LabelMapLevels
 from segstudio.gui.canvas.label_map_look import LabelMapLook, Shows
@@ -151,6 +151,21 @@ def test_all_images_are_predicted_one_after_the_other_and_kept(
     assert model.asked == 3
 
 
+def test_an_image_that_cannot_be_read_is_passed_over_and_named(
+    hand: Hand, photos: Path, model: ColourModel
+) -> None:
+    """Also where it is the first, before the model is loaded."""
+    told: list[tuple[str, str]] = []
+    hand.workspace.told.connect(lambda *parts: told.append(parts))
+    (photos / "a.png").write_bytes((photos / "a.png").read_bytes()[:300])
+    hand.studio.desks.semantic.predict_all()
+    hand.wait(lambda: not hand.studio.desks.semantic.running, "predicting does not end")
+    sentence, details = told[-1]
+    assert sentence == "2 images predicted. 1 image passed over."
+    assert details.startswith("a.png: ")
+    assert model.asked == 2
+
+
 def test_the_selection_is_what_is_selected_in_the_gallery(hand: Hand, model: ColourModel) -> None:
     gallery, desk = hand.window.gallery, hand.studio.desks.semantic
     assert [hand.workspace.images[id_].path for id_ in desk.selected()] == ["a.png"]
@@ -208,7 +223,7 @@ def test_a_prediction_under_way_can_be_stopped_from_the_panel(
 
 
 def test_a_model_that_fails_is_told_in_a_sentence_and_the_window_goes_on(
-    hand: Hand, model: ColourModel
+    hand: Hand, model: ColourModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model.broken = True
     told = sentences(hand)
@@ -219,6 +234,20 @@ def test_a_model_that_fails_is_told_in_a_sentence_and_the_window_goes_on(
     model.broken = False
     hand.press("Ctrl+P")
     hand.wait(lambda: levels(hand) is not None, "it does not work again")
+    models = hand.studio.desks.semantic_models
+    assert models.slot is not None
+    models.slot.drop()  # it rests, and meanwhile somebody deletes it
+
+    def gone(card: SemanticCard, **_: Any) -> ColourModel:
+        raise WeightsError(f"{card.title} is gone.")
+
+    monkeypatch.setattr("segstudio.gui.app.load_semantic_model", gone)
+    models._cards = tuple
+    hand.open_image("b.png")
+    hand.press("Ctrl+P")
+    hand.wait(lambda: models.current is None, "it is still offered")
+    assert told[-1] == "Colours is gone."
+    assert hand.window.semantic.empty.text().startswith("There is no model yet")
 
 
 def test_asked_otherwise_the_old_answer_goes_and_comes_back_with_the_old_question(

@@ -153,7 +153,7 @@ class SemanticDesk(QObject):
         self._predict_many(list(self._workspace.images), self.tr("There is no image."))
 
     def _predict_many(self, image_ids: Sequence[int], none: str) -> None:
-        slot = self._may_begin()
+        slot = self._may_begin(without_image=True)
         if slot is None:
             return
         if image_ids:
@@ -161,7 +161,7 @@ class SemanticDesk(QObject):
         else:
             self._workspace.tell(none)
 
-    def _may_begin(self) -> SemanticSlot | None:
+    def _may_begin(self, *, without_image: bool = False) -> SemanticSlot | None:
         """The model to ask; None, and a sentence why, where it cannot be."""
         self.begun.emit()
         slot = self.models.slot
@@ -170,7 +170,7 @@ class SemanticDesk(QObject):
             self._workspace.tell(told)
         elif self.running:
             self._workspace.tell(self.tr("A prediction is under way; stop it first."))
-        elif slot is None or self._workspace.pixels is None:
+        elif slot is None or not (without_image or self.ready):
             self._workspace.tell(self.why_not)
         else:
             return slot

@@ -50,7 +50,7 @@ class CardDialog(QDialog):
         super().__init__(parent)
         self.card = row.card
         self._here, self._accepted = row.here, licence_accepted
-        self.busy = False
+        self.busy = self._stopping = False
         self.setWindowTitle(self.card.title)
         self.resize(520, 560)
         self.accept_licence = QCheckBox(
@@ -110,17 +110,18 @@ class CardDialog(QDialog):
     # -- told from outside ----------------------------------------------------------------------
 
     def show_progress(self, progress: Progress | None) -> None:
-        """The download is under way, and this far."""
+        """The download is under way, and this far; once it was told to stop, it says that."""
         self.busy = True
-        fraction = progress.fraction if progress else None
+        fraction = progress.fraction if progress and not self._stopping else None
         self.bar.setRange(0, 0 if fraction is None else 1000)
         self.bar.setValue(0 if fraction is None else round(1000 * fraction))
-        self.progress_text.show_text(_told(progress) if progress else "")
+        told = _told(progress) if progress else ""
+        self.progress_text.show_text(self.tr("Stopping…") if self._stopping else told)
         self._follow()
 
     def show_idle(self, trouble: str = "") -> None:
         """Nothing is under way any more; what went wrong, if something did."""
-        self.busy = False
+        self.busy = self._stopping = False
         self.trouble.setText(trouble)
         self._follow()
 
@@ -140,8 +141,13 @@ class CardDialog(QDialog):
             self.accepted_and_wanted.emit(self.card)
 
     def reject(self) -> None:
-        """Stop the download; with none under way, close."""
-        if self.busy:
+        """Stop the download; with none under way, or one that stops already, close.
+
+        On a line that is dead it stops when the next bytes do not come.
+        """
+        if self.busy and not self._stopping:
+            self._stopping = True
+            self.show_progress(None)
             self.stop_wanted.emit()
         else:
             super().reject()
@@ -153,7 +159,8 @@ class CardDialog(QDialog):
         self.get_button.setVisible(not self._here)
         allowed = self._accepted or self.accept_licence.isChecked()
         self.get_button.setEnabled(allowed and not self.busy)
-        self.close_button.setText(self.tr("Stop") if self.busy else self.tr("Close"))
+        running = self.busy and not self._stopping
+        self.close_button.setText(self.tr("Stop") if running else self.tr("Close"))
         for part in (self.bar, self.progress_text):
             part.setVisible(self.busy)
         self.trouble.setVisible(bool(self.trouble.text()) and not self.busy)

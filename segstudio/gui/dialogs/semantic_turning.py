@@ -16,6 +16,7 @@ from segstudio.gui.dialogs.fields import (
     check_field,
     choice_field,
     dim_label,
+    explained,
     make_form,
     whole_field,
 )
@@ -41,6 +42,7 @@ class TurnDialog(QDialog):
         self.setWindowTitle(self.tr("Turn into annotations"))
         self.resize(620, 720)
         self.scope = self._make_scope()
+        self.first = dim_label(self.tr("Those that are not predicted yet are predicted first."))
         self.targets = CategoryTargets()
         self.least = whole_field(0, LARGEST_AREA, "px")
         self.holes = whole_field(0, LARGEST_AREA, "px")
@@ -89,10 +91,11 @@ class TurnDialog(QDialog):
 
     def _lay_out(self, buttons: QDialogButtonBox) -> None:
         form = make_form()
-        images = self.tr("Those that are not predicted yet are predicted first.")
-        add_row(
-            form, self.tr("Images"), self.scope, images if len(self._question.images) > 1 else ""
-        )
+        images = QLabel(self.tr("Images"))
+        images.setBuddy(self.scope.widget)
+        self.scope.widget.setAccessibleName(images.text())
+        self.scope.widget.setAccessibleDescription(self.first.text())
+        form.addRow(images, explained(self.scope.widget, self.first))
         self.least.widget.setToolTip(self.tr("Smaller parts are left out."))
         self.holes.widget.setToolTip(self.tr("Smaller holes are filled."))
         add_row(form, self.tr("Least area"), self.least, "")
@@ -169,6 +172,7 @@ class TurnDialog(QDialog):
 
     def look_again(self, _: object = None) -> None:
         """Count in a moment what the fields would come to."""
+        self.first.setVisible(self.chosen_scope not in {Scope.THIS, Scope.PREDICTED})
         if all(target == LEFT_OUT for target in self.targets.model.targets.values()):
             self._soon.stop()
             self.show_trouble(

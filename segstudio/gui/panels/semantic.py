@@ -114,11 +114,14 @@ class SemanticPanel(QWidget):
         """All cards, and the key of the chosen one."""
         self.models.show_models(rows, chosen)
 
-    def show_ready(self, ready: bool, why_not: str) -> None:
-        """Whether there is an image and a model to ask; why not, where there is none."""
+    def show_ready(self, ready: bool, why_not: str, *, others: bool = False) -> None:
+        """Whether there is an image and a model to ask; why not, where there is none.
+
+        `others`: whether other images can be predicted, be the open one as it may.
+        """
         self.predict.setEnabled(ready)
-        self.more.setEnabled(ready)
-        self.disclosure.setEnabled(ready)
+        self.more.setEnabled(others)
+        self.disclosure.setEnabled(ready or others)
         if ready:
             why_not = self.tr("Press Predict to give every pixel of this image a category.")
         self.empty.setText(why_not)

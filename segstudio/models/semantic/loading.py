@@ -99,7 +99,13 @@ def read_state(card: SemanticCard, weights: Path | None, device: str = "cpu") ->
 
 def _path(card: SemanticCard, weights: Path | None) -> Path:
     if card.folder is not None:
-        return card.folder / library.WEIGHTS
+        path = card.folder / library.WEIGHTS
+        if not path.is_file():
+            raise WeightsError(
+                f"{card.title} is not on this machine any more: {path} is gone; choose another "
+                "model, or train it again."
+            )
+        return path
     if weights is None:
         raise missing_weights(card)
     return weights

@@ -124,6 +124,8 @@ def test_a_download_is_followed_and_stopped(qtbot: QtBot) -> None:
     assert dialog.progress_text.whole_text == "Downloading VOC 5 / 20 MB"
     QTest.keyClick(dialog, Qt.Key.Key_Escape)
     assert stops == [True] and dialog.isVisible()
+    assert dialog.progress_text.whole_text == "Stopping…", "the hand is answered at once"
+    assert dialog.close_button.text() == "Close", "a dead line keeps nobody waiting"
     dialog.show_idle("The line broke; try again.")
     assert dialog.trouble.isVisible() and dialog.get_button.isEnabled()
     dialog.show_here()
@@ -229,6 +231,8 @@ def test_the_menu_counts_and_greys_out_what_there_is_none_of(qtbot: QtBot) -> No
     assert not panel.selected.isEnabled()
     assert panel.unlabelled.text() == "Predict all unlabelled images (120)"
     assert panel.all_images.text() == "Predict all images (3,120)"
+    panel.show_ready(False, "No image is open.", others=True)
+    assert panel.more.isEnabled() and not panel.predict.isEnabled()
 
 
 def test_progress_is_told_with_numbers_and_can_be_cancelled(qtbot: QtBot) -> None:

@@ -170,7 +170,10 @@ class Hostile:
 
 def test_a_deleted_model_is_gone() -> None:
     place = library.save(STATE, card("one"))
+    known = semantic_card("one")
     library.delete("one")
+    with pytest.raises(WeightsError, match="is not on this machine any more"):
+        read_state(known, None)
     assert not place.exists() and library.cards() == ()
     with pytest.raises(BadInputError, match="No model 'one' was trained here"):
         library.delete("one")
