@@ -5,23 +5,28 @@ A path that has the name of a command is written `./new`.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-import time
-import traceback
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from segstudio.config.paths import cache_dir
-from segstudio.core.errors import BadInputError, Cancelled, SegStudioError
-from segstudio.engine.display import has_display
-from segstudio.engine.qt_libraries import (
-    explain_import_error,
-    install_sentence,
-    missing_libraries,
-    needed_libraries,
-)
+try:
+    import contextlib
+    import os
+    import time
+    import traceback
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from segstudio.config.paths import cache_dir
+    from segstudio.core.errors import BadInputError, Cancelled, SegStudioError
+    from segstudio.engine.display import has_display
+    from segstudio.engine.qt_libraries import (
+        explain_import_error,
+        install_sentence,
+        missing_libraries,
+        needed_libraries,
+    )
+except KeyboardInterrupt:  # before there is a `main` that could say it
+    sys.stderr.write("Interrupted; nothing was begun.\n")
+    sys.exit(130)
 
 INTERRUPTED = 130
 

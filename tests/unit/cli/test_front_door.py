@@ -213,3 +213,17 @@ def test_a_reader_that_has_had_enough_is_not_an_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(30) == 1
+
+
+def test_ctrl_c_while_it_is_imported_is_one_sentence() -> None:
+    result = in_a_fresh_process(
+        code="import runpy, sys\n"
+        "class Hasty:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'segstudio.engine.display':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Hasty())\n"
+        "runpy.run_module('segstudio', run_name='__main__')"
+    )
+    assert (result.returncode, result.stdout) == (130, "")
+    assert result.stderr == "Interrupted; nothing was begun.\n"
