@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:  # the store would make `--help` slow
     from segstudio.engine.training_run import TrainingRun, TrainingRuns
     from segstudio.engine.training_survey import SetSurvey
     from segstudio.models.training.events import Event
+    from segstudio.models.training.settings import TrainingSettings
     from segstudio.store.project import ProjectStore
 
 INTERRUPTED = 130
 _LOOK_SECONDS = 0.2
+FITTED = frozenset({"architecture", "encoder", "side", "epochs"})  # to machine and images
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="download weights that are not here")
     add_choices(parser)
-    add_settings(parser)
+    add_settings(parser, FITTED)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -127,25 +130,55 @@ def _wanted(
     arguments: argparse.Namespace, runs: TrainingRuns, store: ProjectStore, output: Output
 ) -> TrainingRun:
     """The run to go on with, or a new one, prepared."""
+    from segstudio.engine.training_run import network_title  # noqa: PLC0415
     from segstudio.engine.training_survey import survey  # noqa: PLC0415
     from segstudio.engine.training_weights import ensure_start  # noqa: PLC0415
 
     if arguments.resume:
         return runs.run(arguments.resume)
-    settings = chosen_settings(arguments)
     choices = chosen_choices(arguments, store.categories())
-    if not arguments.anew and (found := runs.unfinished(settings, choices)) is not None:
+    made = survey(store, choices, output.progress)
+    made.require_sound()  # what is wrong there is said before any download
+    settings = _settings(arguments, made)
+    found = None if arguments.anew else runs.unfinished(settings, made.fingerprint)
+    if found is not None:
         output.say(f"Going on with the training {found.id or found.name}, {_progress_of(found)}.")
         return found
     token = CancelToken()
-    survey(store, choices).require_sound()  # what is wrong there is said before any download
     try:
         ensure_start(settings, download=arguments.yes, report=output.progress, cancel=token)
     except WeightsError as error:
         raise WeightsError(
             f"{error} --yes downloads what can be; --no-pretrained begins without it."
         ) from error
-    return runs.prepare(settings, choices, output.progress, token, arguments.title)
+    run = runs.prepare(settings, choices, output.progress, token, arguments.title, made=made)
+    output.say(
+        f"{network_title(settings)} on {len(made.train)} images, {len(made.val)} to check with: "
+        f"squares of {settings.side} pixels, {settings.epochs} epochs."
+    )
+    return run
+
+
+def _settings(arguments: argparse.Namespace, made: SetSurvey) -> TrainingSettings:
+    """What fits this machine and these images, changed by the flags that were given."""
+    from segstudio.engine.training_defaults import encoder_for, fitting  # noqa: PLC0415
+    from segstudio.models.semantic.registry import semantic_card  # noqa: PLC0415
+
+    given = vars(arguments)
+    if given.keys() >= FITTED:  # torch, who knows the devices, can wait
+        return chosen_settings(arguments)
+    base = fitting([image.record for image in made.train], given.get("device", "auto"))
+    wanted = replace(base, architecture=given.get("architecture", base.architecture))
+    base = replace(base, encoder=encoder_for(wanted.architecture, base.encoder))
+    if given.get("start") and "architecture" not in given:  # then it is that model's network
+        spec = semantic_card(given["start"]).spec
+        base = replace(
+            base,
+            architecture=spec.architecture,
+            encoder=spec.encoder,
+            options=dict(spec.options),
+        )
+    return chosen_settings(arguments, base)
 
 
 def _followed(process: TrainingProcess, output: Output) -> int:
@@ -173,9 +206,16 @@ class _Telling:
         self._epochs, self._steps, self._miou = 0, 0, ""
 
     def take(self, event: Event) -> None:
-        from segstudio.models.training.events import Started, Stepped, Validated  # noqa: PLC0415
+        from segstudio.models.training.events import (  # noqa: PLC0415
+            Started,
+            Stepped,
+            Validated,
+            Waiting,
+        )
 
-        if isinstance(event, Started):
+        if isinstance(event, Waiting):
+            self._output.say(event.text)
+        elif isinstance(event, Started):
             self._epochs, self._steps = event.epochs, event.steps
             self._output.say(
                 f"{event.parameters:,} parameters on {event.device} ({event.precision}), "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -47,6 +47,7 @@ SETTINGS_HELP: Mapping[str, str] = {
     "nodes": "machines",
     "workers": "processes that read images (0: none of their own, -1: as fits the device)",
     "validate_every": "epochs between two looks at the validation images",
+    "validate_steps": "at least that many steps between them, as few images have short epochs",
 }
 AUGMENTATION_HELP: Mapping[str, str] = {
     "scale": "training images are scaled by a factor between these",
@@ -57,31 +58,44 @@ AUGMENTATION_HELP: Mapping[str, str] = {
 }
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """A flag for every field of `TrainingSettings`, `--augment-...` for those of its treatment."""
+def add_settings(parser: argparse.ArgumentParser, fitted: Collection[str] = ()) -> None:
+    """A flag for every field of `TrainingSettings`, `--augment-...` for those of its treatment.
+
+    A flag that is not given leaves nothing in what is parsed. The defaults of those named in
+    `fitted` follow from the machine and the images.
+    """
     group = parser.add_argument_group("training")
-    _add_fields(group, TrainingSettings, SETTINGS_HELP, "")
+    _add_fields(group, TrainingSettings, SETTINGS_HELP, "", fitted)
     _add_fields(
         parser.add_argument_group("chance treatment of training images"),
         Augmentation,
         AUGMENTATION_HELP,
         "augment_",
+        (),
     )
 
 
-def chosen_settings(arguments: argparse.Namespace) -> TrainingSettings:
-    """The settings that the flags say. Raises BadInputError for an option without a value."""
+def chosen_settings(
+    arguments: argparse.Namespace, base: TrainingSettings | None = None
+) -> TrainingSettings:
+    """`base` (None: the settings' own defaults), changed by the flags that were given.
+
+    Raises BadInputError for an option without a value.
+    """
+    given, base = vars(arguments), base or TrainingSettings()
     augmentation = {
-        field.name: getattr(arguments, f"augment_{field.name}")
+        field.name: given[f"augment_{field.name}"]
         for field in dataclasses.fields(Augmentation)
+        if f"augment_{field.name}" in given
     }
     plain = {
-        field.name: getattr(arguments, field.name)
+        field.name: given[field.name]
         for field in dataclasses.fields(TrainingSettings)
-        if field.name not in {"augmentation", "options"}
+        if field.name in given and field.name not in {"augmentation", "options"}
     }
-    options = dict(_option(text) for text in arguments.options)
-    return TrainingSettings(**plain, options=options, augmentation=Augmentation(**augmentation))
+    options = {**base.options, **dict(_option(text) for text in given.get("options", ()))}
+    treated = dataclasses.replace(base.augmentation, **augmentation)
+    return dataclasses.replace(base, **plain, options=options, augmentation=treated)
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -175,7 +189,11 @@ def _option(text: str) -> tuple[str, bool | int | float | str]:
 
 
 def _add_fields(
-    group: argparse._ArgumentGroup, record: type[Any], helps: Mapping[str, str], prefix: str
+    group: argparse._ArgumentGroup,
+    record: type[Any],
+    helps: Mapping[str, str],
+    prefix: str,
+    fitted: Collection[str],
 ) -> None:
     kinds = get_type_hints(record)
     for field in dataclasses.fields(record):
@@ -187,13 +205,13 @@ def _add_fields(
             flags.insert(0, _ALIASES[field.name])
         if field.name == "options":
             group.add_argument(
-                "--option", dest="options", action="append", default=[], metavar="NAME=VALUE",
-                help=explanation,
+                "--option", dest="options", action="append", default=argparse.SUPPRESS,
+                metavar="NAME=VALUE", help=explanation,
             )  # fmt: skip
             continue
-        _add_field(
-            group, flags, kinds[field.name], field.default, f"{prefix}{field.name}", explanation
-        )
+        name, default = f"{prefix}{field.name}", field.default
+        shown = "by the machine and the images" if field.name in fitted else ""
+        _add_field(group, flags, kinds[field.name], default, name, explanation, shown)
 
 
 def _add_field(  # noqa: PLR0917 - what argparse wants of a flag
@@ -203,8 +221,9 @@ def _add_field(  # noqa: PLR0917 - what argparse wants of a flag
     default: Any,
     name: str,
     explanation: str,
+    fitted: str,
 ) -> None:
-    more: dict[str, Any] = {"dest": name, "default": default}
+    more: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS}
     shown = default
     if kind is bool:
         more["action"] = argparse.BooleanOptionalAction
@@ -217,6 +236,7 @@ def _add_field(  # noqa: PLR0917 - what argparse wants of a flag
     else:  # a pair
         more |= {"type": _pair, "metavar": "LOW,HIGH"}
         shown = ",".join(f"{value:g}" for value in default)
+    shown = fitted or shown
     told = f" (default: {shown})" if shown != "" else ""
     group.add_argument(*flags, help=explanation + told, **more)
 

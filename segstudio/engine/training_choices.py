@@ -75,7 +75,8 @@ class SetChoices:
         """Raise BadInputError where the share or the splits make no sense."""
         if not 0.0 < self.val_share < 1.0:
             raise BadInputError(
-                f"The share of validation images lies between 0 and 1; {self.val_share:g} does not."
+                f"A share of {self.val_share:.0%} of the images cannot be kept to check with, as "
+                "some are to learn from and some to check with; choose one between 0 and 100 %."
             )
         if not self.train or not self.val or self.train == self.val:
             raise BadInputError("Training and validation need two splits of different names.")

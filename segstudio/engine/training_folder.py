@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,19 +20,12 @@ import psutil
 from filelock import FileLock, Timeout
 
 from segstudio.core.errors import BadInputError, StorageError
+from segstudio.core.whole_files import put
 from segstudio.engine.training_choices import SetChoices
-from segstudio.engine.whole_files import put
 from segstudio.models.semantic import library
-from segstudio.models.training.events import (
-    Ended,
-    Event,
-    Started,
-    Stepped,
-    Validated,
-    decode,
-    encode,
-)
-from segstudio.models.training.folder import BEST, CHECKPOINT, EVENTS, SETTINGS
+from segstudio.models.training.event_log import append, read_events
+from segstudio.models.training.events import Ended, Event, Started, Stepped, Validated
+from segstudio.models.training.folder import BEST, CHECKPOINT, SETTINGS
 from segstudio.models.training.settings import TrainingSettings
 
 RUN, LOG = "run.json", "log.txt"
@@ -141,29 +133,16 @@ class RunFolder:
 
     def events(self) -> list[Event]:
         """All events so far; lines that a kill cut short, or that are none, are passed over."""
-        return list(self._events())
-
-    def _events(self) -> Iterator[Event]:
-        try:
-            with (self.path / EVENTS).open("rb") as file:
-                for line in file:
-                    with contextlib.suppress(ValueError):
-                        yield decode(line)
-        except OSError:
-            return
+        return list(read_events(self.path))
 
     def add_event(self, event: Event) -> None:
         """Add what the process could not tell itself any more; a full disk is no reason to fail."""
-        with contextlib.suppress(OSError), (self.path / EVENTS).open("ab+") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":  # a kill cut the last line short
-                    file.write(b"\n")
-            file.write(encode(event) + b"\n")
+        with contextlib.suppress(OSError):
+            append(self.path, event)
 
     def facts(self) -> RunFacts:
         """What the events come to, those of later sessions over those of earlier ones."""
-        return facts_of(self._events())
+        return facts_of(read_events(self.path))
 
     @property
     def has_model(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segstudio.core.errors import BadInputError
-from segstudio.engine.whole_files import disk_error, put
+from segstudio.core.whole_files import disk_error, put
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import SemanticCard
 from segstudio.models.training.folder import BEST
@@ -24,34 +24,38 @@ def adopted(run: Path, title: str, trained_on: str) -> SemanticCard:
 
     Raises BadInputError where the run has no model yet, StorageError where the disk refuses.
     """
-    try:
-        best = library.read(run / BEST)
-    except BadInputError as error:
-        raise BadInputError(
-            "The training has no model yet; wait until the validation images were looked at once."
-        ) from error
-    target = library.folder() / _free_key(title or best.title)
-    card = replace(
-        best,
-        key=target.name,
-        title=title or best.title,
-        trained_on=best.trained_on or trained_on,
-        created_at=time.time(),
-        folder=None,
-    )
+    place = library.folder()
     temporary: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=target.parent))
-        put(temporary / library.WEIGHTS, (run / BEST / library.WEIGHTS).read_bytes())
+        place.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=place))
+        best = _best(run, temporary)
+        target = place / _free_key(title or best.title)
+        card = replace(
+            best,
+            key=target.name,
+            title=title or best.title,
+            trained_on=best.trained_on or trained_on,
+            created_at=time.time(),
+            folder=None,
+        )
         put(temporary / library.CARD, library.encode(card))
         temporary.rename(target)
     except OSError as error:
-        raise disk_error(error, target, "Keeping the model") from error
+        raise disk_error(error, place, "Keeping the model") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
     return replace(card, folder=target)
+
+
+def _best(run: Path, into: Path) -> SemanticCard:
+    try:
+        return library.take(run / BEST, into)
+    except BadInputError as error:
+        raise BadInputError(
+            "The training has no model yet; wait until the validation images were looked at once."
+        ) from error
 
 
 def _free_key(title: str) -> str:

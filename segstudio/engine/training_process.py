@@ -22,7 +22,7 @@ import psutil
 
 from segstudio.core.errors import StorageError
 from segstudio.engine.training_folder import LOG, RunFolder
-from segstudio.models.training.events import Ended, Event, Paused, decode
+from segstudio.models.training.events import Ended, Event, Paused, Waiting, decode
 
 # -P: nothing is imported from the working folder, which may hold anybody's files.
 COMMAND = (sys.executable, "-P", "-m", "segstudio.models.training")
@@ -96,8 +96,12 @@ class TrainingProcess:
     @property
     def events(self) -> tuple[Event, ...]:
         """All that was told so far, in order."""
+        return self.events_after(0)
+
+    def events_after(self, count: int) -> tuple[Event, ...]:
+        """Those that were told after the first `count`, in order."""
         with self._lock:
-            return tuple(self._events)
+            return tuple(self._events[count:])
 
     @property
     def details(self) -> str:
@@ -197,7 +201,7 @@ class TrainingProcess:
             elif isinstance(event, Paused):
                 if self.state is ProcessState.PAUSING:
                     self.state = ProcessState.PAUSED
-            elif self.state is ProcessState.STARTING:
+            elif self.state is ProcessState.STARTING and not isinstance(event, Waiting):
                 self.state = ProcessState.RUNNING
         if kept:  # the process could not write this one any more
             self.folder.add_event(event)
@@ -257,7 +261,8 @@ def _spawn(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     if sys.platform != "win32":
         # Now, while it has one thread: those that it starts later are as patient.
         with contextlib.suppress(psutil.Error, OSError):
-            psutil.Process(process.pid).nice(_NICENESS)
+            started = psutil.Process(process.pid)
+            started.nice(max(_NICENESS, int(started.nice())))
     return process
 
 

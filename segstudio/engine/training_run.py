@@ -16,6 +16,7 @@ import msgspec
 from segstudio.config.paths import data_dir
 from segstudio.core.errors import BadInputError, StorageError
 from segstudio.core.progress import CancelToken, ProgressSink, ignore_progress
+from segstudio.core.whole_files import disk_error
 from segstudio.engine.still_view import at_one_moment
 from segstudio.engine.training_choices import SetChoices
 from segstudio.engine.training_folder import (
@@ -28,13 +29,13 @@ from segstudio.engine.training_model import adopted
 from segstudio.engine.training_process import OnEnd, OnEvent, TrainingProcess
 from segstudio.engine.training_set import write
 from segstudio.engine.training_space import needed_bytes, require_known, require_space
-from segstudio.engine.training_survey import survey
-from segstudio.engine.whole_files import disk_error
+from segstudio.engine.training_survey import SetSurvey, survey
 from segstudio.formats.naming import safe_stem
 from segstudio.models.semantic.card import SemanticCard
 from segstudio.models.semantic.registry import architecture, encoder
 from segstudio.models.training.events import Event
 from segstudio.models.training.settings import TrainingSettings
+from segstudio.store.codec import RunRecord
 from segstudio.store.project import ProjectStore
 
 RUN_KIND = "training"
@@ -129,17 +130,20 @@ class TrainingRuns:
         report: ProgressSink = ignore_progress,
         cancel: CancelToken | None = None,
         title: str = "",
+        *,
+        made: SetSurvey | None = None,
     ) -> TrainingRun:
         """Make the run's folder with all that the process reads, and note the run.
 
-        Raises BadInputError for settings or labels that cannot be trained with, StorageError where
-        the disk is full or refuses, Cancelled; nothing is left behind then.
+        `made` is what a survey of these choices found just now, if there was one. Raises
+        BadInputError for settings or labels that cannot be trained with, StorageError where the
+        disk is full or refuses, Cancelled; nothing is left behind then.
         """
         token = cancel or CancelToken()
-        reuse = [run.folder.path for run in self._found()]
+        reuse = [run.folder.path for run in self._found(self._store.runs(RUN_KIND))]
         folder = RunFolder(self.root / self._new_name())
         with at_one_moment(self._store) as still:
-            made = survey(still, choices, report, token)
+            made = made or survey(still, choices, report, token)
             made.require_sound()
             require_known(settings, len(made.categories))
             require_space(self.root, needed_bytes(settings, made))
@@ -189,36 +193,32 @@ class TrainingRuns:
             raise BadInputError(f"The files of the training {run.title} are gone; start another.")
         return self.launch(now, on_event, on_end)
 
-    def unfinished(self, settings: TrainingSettings, choices: SetChoices) -> TrainingRun | None:
-        """The newest run that is to do just this on the labels as they are now, and is not done.
-
-        Raises BadInputError, StorageError as the survey does.
-        """
+    def unfinished(self, settings: TrainingSettings, fingerprint: str) -> TrainingRun | None:
+        """The newest run that is to do just this on labels of that survey, and is not done."""
         open_runs = [
             run
             for run in self.history()
             if run.settings == settings and (run.resumable or run.state is RunState.RUNNING)
         ]
-        if not open_runs:
-            return None
-        wanted = survey(self._store, choices).fingerprint
-        return next((run for run in open_runs if run.fingerprint == wanted), None)
+        return next((run for run in open_runs if run.fingerprint == fingerprint), None)
 
     # -- telling --------------------------------------------------------------------------------
 
     def history(self) -> tuple[TrainingRun, ...]:
         """All trainings of the project, the newest first. What is new is noted in the project."""
-        found = {run.name: run for run in self._found()}
-        for row in self._store.runs(RUN_KIND):
+        rows = self._store.runs(RUN_KIND)
+        found = {run.name: run for run in self._found(rows)}
+        for row in rows:
             name = str(row.parameters.get("folder", ""))
             if name and name not in found and not _deleted(row.result):
                 title = str(row.parameters.get("title", name))
                 folder = RunFolder(self.root / name)
                 found[name] = TrainingRun(row.id, folder, RunState.GONE, title, row.started_at)
         if not self._store.read_only:
+            by_number = {row.id: row for row in rows}
             for name, run in found.items():
                 with contextlib.suppress(StorageError):  # then it is noted next time
-                    found[name] = self._settled(run)
+                    found[name] = self._settled(run, by_number.get(run.id))
         return tuple(sorted(found.values(), key=lambda run: (-run.started_at, run.name)))
 
     def run(self, name: str) -> TrainingRun:
@@ -249,11 +249,9 @@ class TrainingRuns:
 
     # -- folders and rows -----------------------------------------------------------------------
 
-    def _found(self) -> Iterator[TrainingRun]:
+    def _found(self, rows: Sequence[RunRecord]) -> Iterator[TrainingRun]:
         """The runs whose folders are there: those the project names, and those that name it."""
-        named = {
-            str(row.parameters.get("folder", "")): row.id for row in self._store.runs(RUN_KIND)
-        }
+        named = {str(row.parameters.get("folder", "")): row.id for row in rows}
         for folder in _folders(self.root):
             try:
                 note = folder.note()
@@ -273,23 +271,23 @@ class TrainingRuns:
         parameters = _parameters(folder, note, settings)
         return msgspec.structs.replace(note, run_id=self._store.start_run(RUN_KIND, parameters))
 
-    def _settled(self, run: TrainingRun) -> TrainingRun:
-        """The run with what is known of it noted in the project."""
+    def _settled(self, run: TrainingRun, row: RunRecord | None) -> TrainingRun:
+        """The run with what is known of it noted in the project, whose record of it is `row`."""
         if run.state is RunState.GONE or run.settings is None:
             return run
         number = run.id
         if not number:
             parameters = _parameters(run.folder, run.folder.note(), run.settings)
             number = self._store.start_run(RUN_KIND, parameters)
-        row = next(row for row in self._store.runs(RUN_KIND) if row.id == number)
         outcome = _outcome(run)
+        result, progress = (row.result, row.progress) if row is not None else (None, None)
         if run.state is RunState.RUNNING:
             pass
-        elif run.state is RunState.DONE and row.result != outcome:
+        elif run.state is RunState.DONE and result != outcome:
             self._store.finish_run(number, outcome)
-        elif run.state is not RunState.DONE and row.progress != outcome:
+        elif run.state is not RunState.DONE and progress != outcome:
             self._store.save_run_progress(number, outcome)
-        return _look(run.folder, run, run_id=number)
+        return replace(run, id=number)
 
     def _new_name(self) -> str:
         day = time.strftime("%Y%m%d")

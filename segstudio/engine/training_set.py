@@ -22,15 +22,16 @@ from segstudio.core.annotation import Annotation
 from segstudio.core.category import Category
 from segstudio.core.prediction import LabelMap
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
+from segstudio.core.whole_files import disk_error, put
 from segstudio.engine.training_choices import LabelPlan
 from segstudio.engine.training_survey import (
     SetSurvey,
     SurveyedImage,
     digest_of,
     fingerprint,
+    pixels_by_value,
     value_of,
 )
-from segstudio.engine.whole_files import disk_error, put
 from segstudio.formats.selection import drawn_annotations
 from segstudio.models.training.folder import SET
 from segstudio.models.training.settings import TrainingImage, TrainingSet
@@ -80,7 +81,8 @@ def write(  # noqa: PLR0917 - the order of all runs: of what, where, how
                 report(Progress(done, total, f"Writing the labels of {image.record.path}"))
                 parts[name].append(writer.write(image))
         train, val = (tuple(part) for part in parts.values())
-        rows = (tuple(map(_row, part)) for part in (train, val))
+        count = len(made.categories)
+        rows = (tuple(_row(image, count) for image in part) for part in (train, val))
         put(folder / SET, msgspec.json.encode(TrainingSet(made.categories, *rows)))
     except BaseException as error:
         if fresh:
@@ -92,10 +94,11 @@ def write(  # noqa: PLR0917 - the order of all runs: of what, where, how
     return replace(made, train=train, val=val, fingerprint=fingerprint(made.plan, train, val))
 
 
-def _row(image: SurveyedImage) -> TrainingImage:
+def _row(image: SurveyedImage, categories: int) -> TrainingImage:
     record = image.record
     place = f"{LABELS}/{image.digest}.png"
-    return TrainingImage(record.path, str(image.file), place, record.id)
+    pixels = tuple(image.pixels.get(value, 0) for value in range(categories))
+    return TrainingImage(record.path, str(image.file), place, record.id, pixels)
 
 
 @dataclass
@@ -112,14 +115,17 @@ class _Writer:
         drawn, _ = drawn_annotations(self.store, image.record, self.categories)
         known = [row for row in drawn if row.category_id in self.plan.values]
         digest = digest_of(image.record.size, self.plan, known)
+        if digest != image.digest:  # it changed since
+            counted = pixels_by_value(image.record.size, self.plan, known)
+            image = replace(image, digest=digest, pixels=counted)
         target = self.labels[0] / f"{digest}.png"
         if target.exists() or self._taken(target):
-            return replace(image, digest=digest)
+            return image
         data = BytesIO()
         pixels = label_map(image.record.size, self.plan, known)
         Image.fromarray(pixels).save(data, format="PNG", compress_level=3)
         put(target, data.getvalue())
-        return replace(image, digest=digest)
+        return image
 
     def _taken(self, target: Path) -> bool:
         """Whether an earlier run's file could be given this name too: maps never change."""

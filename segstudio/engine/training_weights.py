@@ -6,7 +6,7 @@ from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.models import weights as model_weights
 from segstudio.models.card import Weighed
-from segstudio.models.semantic.registry import encoder, network_spec, semantic_card
+from segstudio.models.semantic.registry import ENCODERS, encoder, network_spec, semantic_card
 from segstudio.models.training.settings import TrainingSettings
 
 
@@ -26,7 +26,7 @@ def start_cards(settings: TrainingSettings) -> tuple[Weighed, ...]:
 
 def missing_start(settings: TrainingSettings) -> tuple[Weighed, ...]:
     """Those of `start_cards` whose weights are not on this machine, or damaged."""
-    return tuple(card for card in start_cards(settings) if not _there(card))
+    return tuple(card for card in start_cards(settings) if not is_here(card))
 
 
 def ensure_start(
@@ -40,7 +40,13 @@ def ensure_start(
         model_weights.ensure(card, None, download=download, report=report, cancel=cancel)
 
 
-def _there(card: Weighed) -> bool:
+def encoders_here() -> frozenset[str]:
+    """Keys of the encoders whose ImageNet weights are on this machine. Reads files."""
+    return frozenset(row.key for row in ENCODERS if is_here(row))
+
+
+def is_here(card: Weighed) -> bool:
+    """Whether a card's weights are on this machine, and whole. Reads files."""
     try:
         return model_weights.find(card) is not None
     except WeightsError:

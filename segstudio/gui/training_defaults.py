@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from segstudio.core.image import ImageState
 from segstudio.engine.training_choices import SetChoices
+from segstudio.engine.training_defaults import adjusted, fitting
 from segstudio.engine.training_run import TrainingRun
-from segstudio.models.device import choose_device
+from segstudio.engine.training_weights import encoders_here
 from segstudio.models.semantic.card import SemanticCard
 from segstudio.models.semantic.registry import semantic_cards
 from segstudio.models.training.settings import TrainingSettings
+from segstudio.store.reading import ProjectReading
 
-# What half an hour on two cores can do something with; a GPU takes the settings' own defaults.
-ON_CPU = TrainingSettings(
-    architecture="unet", encoder="resnet18", side=256, batch=4, epochs=40, learning_rate=1e-3
-)
+_DONE = frozenset({ImageState.LABELLED, ImageState.REVIEWED})
 
 
 @dataclass(frozen=True)
 class TrainingStart:
-    """Settings and choices to begin with, and the models that one could go on from."""
+    """Settings and choices to begin with, and the models that one could go on from.
+
+    `here` are the encoders whose ImageNet weights are on this machine.
+    """
 
     settings: TrainingSettings
     choices: SetChoices
     trained: tuple[SemanticCard, ...] = ()
+    here: frozenset[str] = frozenset()
 
 
-def first_settings(last: TrainingRun | None) -> TrainingStart:
-    """As the last training of the project was, else what suits this machine. Reads files."""
-    if last is not None and last.settings is not None:
-        return TrainingStart(last.settings, last.choices or SetChoices(), semantic_cards())
-    slow = choose_device() == "cpu"
-    return TrainingStart(ON_CPU if slow else TrainingSettings(), SetChoices(), semantic_cards())
+def first_settings(last: TrainingRun | None, store: ProjectReading) -> TrainingStart:
+    """As the last training of the project was, else what suits machine and labels. Reads files."""
+    choices = (last.choices if last is not None else None) or SetChoices()
+    labelled = [image for image in store.images() if image.state in _DONE]
+    learnt = labelled[: max(1, round((1 - choices.val_share) * len(labelled)))]
+    if last is None or last.settings is None:
+        settings = fitting(learnt)
+    else:
+        settings = adjusted(last.settings, last.train_images, len(learnt))
+    return TrainingStart(settings, choices, semantic_cards(), encoders_here())

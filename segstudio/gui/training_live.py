@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from segstudio.engine.jobs import Call, JobRunner
@@ -56,11 +55,11 @@ class LiveTraining:
     def state(self) -> str:
         return str(self.process.state)
 
-    def take(self, events: Sequence[Event]) -> list[Event]:
-        """Add those of all events that are new, and return them."""
+    def take(self) -> list[Event]:
+        """Add what the process told since, and return it."""
         self.shown_state = self.state
-        fresh = list(events[self.heard :])
-        self.heard = len(events)
+        fresh = list(self.process.events_after(self.heard))
+        self.heard += len(fresh)
         for event in fresh:
             self.story.take(event)
         return fresh

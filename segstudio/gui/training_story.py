@@ -27,6 +27,7 @@ class TrainingStory:
         self.step = self.epoch = 0
         self.validations: list[Validated] = []
         self.paused = False
+        self.waiting = ""  # for what, before it starts
         self.ended: Ended | None = None
         self._steps = array("q")
         for event in events:
@@ -43,8 +44,10 @@ class TrainingStory:
             self.step, self.epoch = max(self.step, event.step), max(self.epoch, event.epoch)
         elif isinstance(event, Paused):
             self.paused = True
-        else:
+        elif isinstance(event, Ended):
             self.ended, self.paused = event, False
+        else:
+            self.waiting = event.text
 
     def _start(self, event: Started) -> None:
         kept = sum(1 for step in self._steps if step <= event.step)
@@ -56,7 +59,7 @@ class TrainingStory:
         for loss in losses:
             self._add_mean(loss)
         self.validations = [one for one in self.validations if one.step <= event.step]
-        self.started, self.ended, self.paused = event, None, False
+        self.started, self.ended, self.paused, self.waiting = event, None, False, ""
         self.step = event.step
         self.epoch = int(self.epoch_of(event.step))
 
@@ -86,10 +89,11 @@ class TrainingStory:
 
     @property
     def fraction(self) -> float:
-        """How much of all steps is done, 0 to 1."""
+        """How much is done, 0 to 1: of all steps, or of the minutes where these are fewer."""
         if self.started is None or not self.started.steps:
             return 0.0
-        return min(1.0, self.step / self.started.steps)
+        timed = self.seconds / (self.seconds + self.left) if self.left > 0 else 0.0
+        return min(1.0, max(timed, self.step / self.started.steps))
 
     @property
     def best(self) -> Validated | None:

@@ -75,7 +75,12 @@ def _ask(window: MainWindow, workspace: Workspace, desks: DeskSet, start: Traini
 
     def make() -> TrainingDialog:
         dialog = TrainingDialog(
-            start.settings, start.choices, workspace.categories, start.trained, window
+            start.settings,
+            start.choices,
+            workspace.categories,
+            start.trained,
+            window,
+            here=start.here,
         )
 
         def looked(survey: SetSurvey) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
 from segstudio.gui.training_story import TrainingStory
@@ -32,6 +34,7 @@ STATES = {
     "elsewhere": _text("training in another window"),
 }
 
+ENDED = frozenset({"done", "stopped", "interrupted", "failed", "gone"})
 ENDS = {
     "early": _text("the mIoU rose no more"),
     "time": _text("its time was up"),
@@ -64,16 +67,19 @@ def headline(story: TrainingStory, state: str) -> str:
     """How far a training is: one line."""
     if story.started is None:
         preparing = _tr("Reading the images and building the network…")
-        return preparing if state in ("starting", "running") else ""
+        return (story.waiting or preparing) if state in ("starting", "running") else ""
     epochs = story.started.epochs
-    at = epochs if state == "done" else min(story.epoch + 1, epochs)
+    over = state in ENDED
+    done = story.epoch_of(story.step)
+    at = min(math.ceil(done) if over else int(done) + 1, epochs)
     told = [_tr("epoch {} of {}").format(at, epochs)]
     if state == "running" and story.left > 0:
         told.append(_tr("{} left").format(duration(story.left)))
     if story.ended is not None and story.ended.reason in ENDS:
         told.append(_tr(ENDS[story.ended.reason]))
     if story.seconds > 0:
-        told.append(_tr("{} so far").format(duration(story.seconds)))
+        trained = _tr("{} trained") if over else _tr("{} so far")
+        told.append(trained.format(duration(story.seconds)))
     told.append(device_name(story.started.device))
     return " · ".join(told)
 

@@ -96,6 +96,7 @@ def settings(**changes: object) -> TrainingSettings:
         "precision": Precision.FULL,
         "augmentation": Augmentation(scale=(0.8, 1.25)),
         "workers": 0,
+        "validate_steps": 1,
     }
     return TrainingSettings(**{**given, **changes})  # type: ignore[arg-type]
 

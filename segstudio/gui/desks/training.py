@@ -112,7 +112,8 @@ class TrainingDesk(QObject):
 
     def ask(self) -> None:
         """Ask what to train, from how the last one was."""
-        if self._runs is None:
+        store = self._workspace.store
+        if store is None:
             self._workspace.tell(self.tr("Open a folder of images first, and label some."))
             return
         if self.live is not None:
@@ -124,7 +125,7 @@ class TrainingDesk(QObject):
         last = next((run for run in self._history if run.settings is not None), None)
 
         def work(_: CancelToken, __: ProgressSink) -> TrainingStart:
-            return first_settings(last)
+            return first_settings(last, store)
 
         self._workspace.runner.submit(
             Lane.IO,
@@ -215,7 +216,7 @@ class TrainingDesk(QObject):
         if live is None:  # what came before it is known here is taken then
             return
         state = live.shown_state
-        fresh = live.take(live.process.events)
+        fresh = live.take()
         if fresh:
             self.told.emit(fresh)
         if live.shown_state != state:
@@ -226,11 +227,11 @@ class TrainingDesk(QObject):
         if live is None or live.process.state is not ProcessState.ENDED:
             return
         self._heard()
+        runs = self.runs
         self.live = None
         _tell_end(self._workspace, live, lambda: self.use(live.name, live.run))
-        self._history = tuple(
-            _ended(run, live) if run.name == live.name else run for run in self._history
-        )
+        # One that began after the history was read is not in it yet.
+        self._history = tuple(_ended(run, live) if run.name == live.name else run for run in runs)
         self.runs_changed.emit()
         self.refresh()
         if self._leaving:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -36,12 +36,14 @@ class TrainingDialog(QDialog):
         categories: Mapping[int, Category],
         trained: Sequence[SemanticCard] = (),
         parent: QWidget | None = None,
+        *,
+        here: Collection[str] = (),
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Train a model"))
         self.resize(860, 680)
-        self.network = NetworkChoice(trained)
+        self.network = NetworkChoice(trained, here)
         self.network.choose(settings.architecture, settings.encoder, pretrained=settings.pretrained)
         self.data = DataChoice(categories)
         self.data.show_choices(choices)

@@ -193,6 +193,13 @@ class TrainingFields(QScrollArea):
             tr("-1 leaves it to the device."),
         )
         self._add(form, "validate_every", tr("Check every"), whole_field(1, 1000, tr("epochs")))
+        self._add(
+            form,
+            "validate_steps",
+            tr("But not before"),
+            whole_field(1, 100_000, tr("steps")),
+            tr("Few images make short epochs, after which a check says little."),
+        )
         self._add(form, "seed", tr("Seed"), whole_field(0, None),
                   tr("The same number gives the same training again."))  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import Signal
@@ -22,8 +22,14 @@ class NetworkChoice(QWidget):
 
     changed = Signal()
 
-    def __init__(self, trained: Sequence[SemanticCard] = (), parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        trained: Sequence[SemanticCard] = (),
+        here: Collection[str] = (),
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._here = frozenset(here)
         self.architectures = CardList(self.tr("Architecture"))
         self.encoders = CardList(self.tr("Encoder"))
         self.own_encoder = dim_label(self.tr("This architecture brings its own encoder."))
@@ -121,11 +127,21 @@ class NetworkChoice(QWidget):
             told = self.tr("There are no ImageNet weights for it: it starts from random numbers.")
             self.weights.setText(told if self.encoders.key else "")
         else:
-            told = self.tr("Fetched from {} when the training starts, unless they are here: {}.")
             size = self.tr("{} MB").format(round(weights.size / 2**20)) if weights.size else ""
             facts = (size or self.tr("size not published"), weights.licence, self._proof(weights))
-            self.weights.setText(told.format(urlsplit(weights.url).netloc, ", ".join(facts)))
+            self.weights.setText(self._whence(weights).format(", ".join(facts)))
         self.weights.setVisible(bool(self.weights.text()))
+
+    def _whence(self, weights: WeightsFile) -> str:
+        """Where they come from: a sentence with room for the facts."""
+        if self.encoders.key in self._here:
+            return self.tr("They are on this machine: {}.")
+        if weights.url:
+            told = self.tr("Fetched from {} when the training starts: {}.")
+            return told.format(urlsplit(weights.url).netloc, "{}")
+        package = weights.package.split("/", maxsplit=1)[0].replace("_", "-")
+        told = self.tr("They come with the Python package {}, which is not installed: {}.")
+        return told.format(package, "{}")
 
     def _proof(self, weights: WeightsFile) -> str:
         if weights.sha256:

@@ -139,9 +139,11 @@ class TrainingRunView(QScrollArea):
         for column in (self._column, self._second):
             column.setContentsMargins(0, 0, 0, 0)
             column.setSpacing(2 * SPACING)
-        for widget in (self.title, self.how_far, self.bar, self.score, self.why, self.notes):
+        for widget in (self.title, self.how_far, self.bar, self.score):
             self._column.addWidget(widget)
-        self._column.addLayout(self._buttons())
+        self._column.addLayout(self._buttons())  # in sight, however much there is to say
+        for widget in (self.why, self.notes):
+            self._column.addWidget(widget)
         self._column.addWidget(self.no_curves)
         self._by_category = self._section(self.tr("IoU by category"), self.categories)
         self._section(self.tr("Worst validation images"), self.worst)
@@ -243,7 +245,7 @@ class TrainingRunView(QScrollArea):
     def show_worst(self, name: str, shown: Sequence[ExamplePictures]) -> None:
         """Pictures of that run's worst images; late ones of another run are dropped."""
         if self.run is not None and self.run.name == name:
-            self.worst.show_examples(shown)
+            self.worst.show_examples(shown, looked=True)
 
     def show_charts(self) -> None:
         """pyqtgraph is imported by now: make the charts."""

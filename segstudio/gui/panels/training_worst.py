@@ -91,7 +91,7 @@ class WorstImages(QWidget):
         super().__init__(parent)
         self.rows: list[ExampleRow] = []
         self._heads = dim_label(self.tr("Photo · truth · prediction; a click opens the image."))
-        self._none = QLabel(self.tr("After the first validation, the worst images stand here."))
+        self._none = QLabel()
         self._none.setWordWrap(True)
         self._none.setProperty("role", "dim")
         self._column = QVBoxLayout(self)
@@ -101,8 +101,11 @@ class WorstImages(QWidget):
         self._column.addWidget(self._none)
         self.show_examples([])
 
-    def show_examples(self, shown: Sequence[ExamplePictures]) -> None:
-        """Show these instead."""
+    def show_examples(self, shown: Sequence[ExamplePictures], *, looked: bool = False) -> None:
+        """Show these instead; `looked` says that all that there are were looked for."""
+        soon = self.tr("After the first validation, the worst images stand here.")
+        gone = self.tr("The files of the worst images are not there any more.")
+        self._none.setText(gone if looked else soon)
         for row in self.rows:
             self._column.removeWidget(row)
             row.deleteLater()

@@ -1,18 +1,18 @@
 """The models trained on this machine: a folder each, with the card and the weights.
 
 `data_dir()/models/KEY/` holds `card.json` and `weights.safetensors`. Nothing here runs code from
-a file: cards are JSON of a known shape, weights are safetensors.
+a file: cards are JSON of a known shape, weights are safetensors. The card that a network was saved
+with also lies within its weights, so that who reads both while they are replaced can tell.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 
 from segstudio.config.paths import data_dir
 from segstudio.core.errors import BadInputError, StorageError, WeightsError
+from segstudio.core.whole_files import put, put_by
 from segstudio.models.semantic.card import SemanticCard
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 
+_WITHIN = "card"  # the name of the card in the metadata of the weights
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _log = logging.getLogger(__name__)
 
@@ -76,9 +78,10 @@ def write(net_state: Mapping[str, Tensor], card: SemanticCard, place: Path) -> N
     from safetensors.torch import save_file  # noqa: PLC0415 - brings torch
 
     weights = {name: value.detach().cpu().contiguous() for name, value in net_state.items()}
-    _put(place / WEIGHTS, lambda path: save_file(weights, path))
     text = msgspec.json.format(encode(card))
-    _put(place / CARD, lambda path: path.write_bytes(text))
+    within = {_WITHIN: text.decode()}
+    put_by(place / WEIGHTS, lambda path: save_file(weights, path, metadata=within))
+    put(place / CARD, text)
 
 
 def encode(card: SemanticCard) -> bytes:
@@ -89,14 +92,45 @@ def encode(card: SemanticCard) -> bytes:
 def read(place: Path) -> SemanticCard:
     """The card in a folder, with that folder. Raises BadInputError if it holds no whole model."""
     try:
-        card = msgspec.json.decode((place / CARD).read_bytes(), type=SemanticCard)
-    except (OSError, ValueError) as error:
-        raise BadInputError(
-            f"{place} holds no model that can be read ({error}); train it again or delete the "
-            "folder."
-        ) from error
+        text = (place / CARD).read_bytes()
+    except OSError as error:
+        raise _unreadable(place, error) from error
     if not (place / WEIGHTS).is_file():
         raise BadInputError(f"{place} holds a model without its {WEIGHTS}; train it again.")
+    return _decoded(text, place)
+
+
+def take(place: Path, into: Path) -> SemanticCard:
+    """Copy the weights in the folder `place` into the folder `into`; the card that is theirs.
+
+    A training may put better ones into `place` meanwhile: card and weights are of one moment all
+    the same. Raises BadInputError if there is no whole model, OSError if `into` takes no file.
+    """
+    try:
+        weights = (place / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise _unreadable(place, error) from error
+    put(into / WEIGHTS, weights)
+    try:
+        with safe_open(into / WEIGHTS, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_WITHIN)
+    except SafetensorError as error:
+        raise _unreadable(place, error) from error
+    # Models of former versions have it beside them alone.
+    return read(place) if text is None else _decoded(text.encode(), place)
+
+
+def _unreadable(place: Path, error: Exception) -> BadInputError:
+    return BadInputError(
+        f"{place} holds no model that can be read ({error}); train it again or delete the folder."
+    )
+
+
+def _decoded(text: bytes, place: Path) -> SemanticCard:
+    try:
+        card = msgspec.json.decode(text, type=SemanticCard)
+    except ValueError as error:
+        raise _unreadable(place, error) from error
     if card.spec.categories != len(card.categories) or not _makes_sense(card):
         raise BadInputError(f"{place} holds a model whose card contradicts itself; train it again.")
     if not _KEY.fullmatch(card.key):
@@ -202,16 +236,3 @@ def _exchange(made: Path, target: Path) -> None:
     made.rename(target)
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _put(path: Path, write_to: Callable[[Path], object]) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write_to(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from segstudio.core.errors import StorageError
+from segstudio.core.whole_files import flush_names
 
 LAST, PREVIOUS, BEST = "last.safetensors", "previous.safetensors", "best.safetensors"
 _PART = "writing.part"
@@ -52,7 +53,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
             if last.exists():
                 last.replace(folder / PREVIOUS)
             part.replace(last)
-            _flush_names(folder)
+            flush_names(folder)
         finally:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -71,6 +72,13 @@ def return_to_best(folder: Path) -> bool:
     with _told(folder):  # it leads where the last one led
         (folder / PREVIOUS).unlink(missing_ok=True)
     return True
+
+
+def forget(folder: Path) -> None:
+    """Delete those that there are. Raises StorageError."""
+    with _told(folder):
+        for name in (LAST, PREVIOUS, BEST):
+            (folder / name).unlink(missing_ok=True)
 
 
 def load(folder: Path) -> Checkpoint | None:
@@ -114,7 +122,7 @@ def _become(folder: Path, name: str, other: str) -> None:
                 with part.open("rb+") as file:
                     os.fsync(file.fileno())
             part.replace(folder / other)
-            _flush_names(folder)
+            flush_names(folder)
         finally:
             # Of two links to one file, a rename takes none away.
             with contextlib.suppress(OSError):
@@ -146,13 +154,3 @@ def _code(error: Exception) -> int:
         return error.errno or 0
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found.group(1)) if found else 0
-
-
-def _flush_names(folder: Path) -> None:
-    """Renames reach the disk with their folder; not every system opens one."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -31,12 +32,14 @@ class Survey:
 
     `data` has no images without a labelled pixel. `pixels` (C,) int64 counts the labelled pixels of
     each category in its training images, `of` (C,) all labelled pixels of those that have it.
-    `notes` are sentences on what is unusual.
+    `val_pixels` counts all pixels of the validation images. `notes` are sentences on what is
+    unusual.
     """
 
     data: TrainingSet
     pixels: npt.NDArray[np.int64]
     of: npt.NDArray[np.int64]
+    val_pixels: int
     notes: tuple[str, ...]
 
 
@@ -47,7 +50,8 @@ def survey(folder: Path, data: TrainingSet) -> Survey:
         raise BadInputError("Training needs at least two categories; one may be the background.")
     if not data.train:
         raise BadInputError("There is no training image; label some, or put them into “train”.")
-    counts = {one: _counted(folder, one, categories) for one in (*data.train, *data.val)}
+    found = {one: _counted(folder, one, categories) for one in (*data.train, *data.val)}
+    counts = {one: pixels for one, (_, pixels) in found.items()}
     kept = {one for one, count in counts.items() if count.any()}
     train = tuple(one for one in data.train if one in kept)
     val = tuple(one for one in data.val if one in kept)
@@ -60,7 +64,8 @@ def survey(folder: Path, data: TrainingSet) -> Survey:
     pixels = rows.sum(axis=0)
     of = ((rows > 0) * rows.sum(axis=1, keepdims=True)).sum(axis=0)
     notes = _notes(data, pixels, [one for one in counts if one not in kept], len(val))
-    return Survey(replace(data, train=train, val=val or train), pixels, of, tuple(notes))
+    whole = sum(found[one][0] for one in val or train)
+    return Survey(replace(data, train=train, val=val or train), pixels, of, whole, tuple(notes))
 
 
 def _notes(
@@ -87,11 +92,18 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _counted(folder: Path, one: TrainingImage, categories: int) -> npt.NDArray[np.int64]:
-    """(C,) pixels of each category; the image itself is only opened."""
+def _counted(
+    folder: Path, one: TrainingImage, categories: int
+) -> tuple[int, npt.NDArray[np.int64]]:
+    """Pixels of the image, and (C,) of each category.
+
+    The image itself is only opened, and so is a map that was counted before.
+    """
     size = read_size(located(folder, one.image))
+    if len(one.pixels) == categories and read_size(located(folder, one.labels)) == size:
+        return math.prod(size), np.array(one.pixels, dtype=np.int64)
     labels = read_labels(located(folder, one.labels), size, categories)
-    return np.bincount(labels.reshape(-1), minlength=IGNORE + 1)[:categories]
+    return math.prod(size), np.bincount(labels.reshape(-1), minlength=IGNORE + 1)[:categories]
 
 
 def read_pair(folder: Path, one: TrainingImage, categories: int) -> tuple[Rgb8, LabelMap]:

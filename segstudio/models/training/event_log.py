@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from segstudio.models.training.events import Event, encode
+from segstudio.models.training.events import Event, decode, encode
 from segstudio.models.training.folder import EVENTS
 
 
@@ -18,25 +19,35 @@ class EventLog:
     """
 
     def __init__(self, folder: Path, tell: Callable[[Event], None]) -> None:
-        self._path, self._tell = folder / EVENTS, tell
-        self._begun = False
+        self._folder, self._tell = folder, tell
 
     def add(self, event: Event) -> None:
         """Tell first: who listens hears even of a full disk."""
-        if not first_process():
-            return
-        self._tell(event)
-        line = encode(event) + b"\n"
-        with self._path.open("ab") as file:
-            if not self._begun and file.tell() and not self._ends_whole():
-                line = b"\n" + line  # the power went while a line was written
-            file.write(line)
-        self._begun = True
+        if first_process():
+            self._tell(event)
+            append(self._folder, event)
 
-    def _ends_whole(self) -> bool:
-        with self._path.open("rb") as file:
-            file.seek(-1, 2)
-            return file.read() == b"\n"
+
+def append(folder: Path, event: Event) -> None:
+    """Add an event to a training's record. Raises OSError."""
+    with (folder / EVENTS).open("ab+") as file:
+        line = encode(event) + b"\n"
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # the power went, or a kill came, while a line was written
+                line = b"\n" + line
+        file.write(line)
+
+
+def read_events(folder: Path) -> Iterator[Event]:
+    """All that a training told so far; lines that were cut short, or are none, are passed over."""
+    try:
+        with (folder / EVENTS).open("rb") as file:
+            for line in file:
+                with contextlib.suppress(ValueError):
+                    yield decode(line)
+    except OSError:
+        return
 
 
 def first_process() -> bool:

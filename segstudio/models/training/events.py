@@ -7,6 +7,12 @@ from typing import Any
 import msgspec
 
 
+class Waiting(msgspec.Struct, frozen=True, tag="waiting", tag_field="event"):
+    """It cannot begin yet; `text` is the sentence on what it waits for."""
+
+    text: str
+
+
 class Started(msgspec.Struct, frozen=True, tag="started", tag_field="event"):
     """The training begins, or goes on after `step` of `steps` optimiser steps.
 
@@ -88,7 +94,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended", tag_field="event"):
     details: dict[str, Any] = {}
 
 
-Event = Started | Stepped | Validated | Paused | Ended
+Event = Waiting | Started | Stepped | Validated | Paused | Ended
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 

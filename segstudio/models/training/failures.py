@@ -47,16 +47,25 @@ def _lost_another(error: Exception) -> bool:
     )
 
 
-def diverged(settings: TrainingSettings, step: int, kept: str) -> str:
-    """That the loss is no number any more; `kept` says what is left of the training."""
-    changes = [f"a learning rate below {settings.learning_rate:g}"]
+def slower(step: int, whence: str, rate: float) -> str:
+    """That the loss was no number at that step, and what was done about it."""
+    return (
+        f"The loss was no number any more at step {step}; it goes on from {whence} with half the "
+        f"learning rate ({rate:g})."
+    )
+
+
+def diverged(settings: TrainingSettings, step: int, kept: str, rate: float) -> str:
+    """That the loss is no number any more, also at the halved `rate`; `kept` is what is left."""
+    left = f"it is back at {kept}" if kept else "there is no better state to go back to"
+    changes = [f"a learning rate of {rate / 10:g} (--lr {rate / 10:g})"]
     if settings.precision is Precision.HALF:
         changes.append("32-bit or bf16 precision")
     if not settings.clip:
         changes.append("gradient clipping")
     return (
-        f"The loss was no number any more at step {step + 1}; {kept}: train on with "
-        f"{' or '.join(changes)}."
+        f"The loss was no number any more at step {step}, with a learning rate of {rate:g} too; "
+        f"{left}: start another training with {' or '.join(changes)}."
     )
 
 

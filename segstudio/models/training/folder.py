@@ -9,7 +9,6 @@ import msgspec
 
 from segstudio.core.errors import BadInputError
 from segstudio.core.whole_files import put
-from segstudio.models.training.events import Event, decode
 from segstudio.models.training.settings import TrainingSet, TrainingSettings
 
 SETTINGS = "settings.json"
@@ -32,21 +31,6 @@ def write(folder: Path, settings: TrainingSettings, data: TrainingSet) -> None:
 def read(folder: Path) -> tuple[TrainingSettings, TrainingSet]:
     """What `write` wrote. Raises BadInputError where a file is missing or damaged."""
     return _read(folder / SETTINGS, TrainingSettings), _read(folder / SET, TrainingSet)
-
-
-def events(folder: Path) -> list[Event]:
-    """All that the training told so far, without lines that were cut short."""
-    try:
-        lines = (folder / EVENTS).read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    found = []
-    for line in lines:
-        try:
-            found.append(decode(line))
-        except ValueError:  # the power went while it was written
-            continue
-    return found
 
 
 def located(folder: Path, path: str) -> Path:

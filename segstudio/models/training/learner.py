@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -14,6 +14,7 @@ from segstudio.models.semantic.card import Normalisation
 from segstudio.models.semantic.contract import SemanticNet
 from segstudio.models.training.losses import Criterion
 from segstudio.models.training.networks import optimiser_of, parameter_groups
+from segstudio.models.training.norms import batch_norms, settle
 from segstudio.models.training.settings import Precision, TrainingSettings
 
 
@@ -62,6 +63,7 @@ class Learner:
         groups = parameter_groups(net, shaped.encoder(), settings, encoder_rate)
         self._aux_weights = dict(shaped.aux_weights)
         self._bare, self._plain = net, optimiser_of(settings, groups)
+        self._norms = batch_norms(net)
         self._net, self._optimiser = fabric.setup(net, self._plain)
         self._mean = _channels(normalisation.mean).to(fabric.device)
         self._std = _channels(normalisation.std).to(fabric.device)
@@ -113,6 +115,29 @@ class Learner:
         found: Tensor = self._net(self._normalised(images))["out"].float()
         return found
 
+    def settle_norms(self, batches: Iterable[Tensor]) -> None:
+        """Let batch norms know the network as it is now; see `norms.settle`. Learning is not by it.
+
+        Several devices may have different batches, as many each.
+        """
+
+        def run(images: Tensor) -> None:
+            with self._fabric.autocast():
+                self._bare(self._normalised(images))
+
+        self._net.eval()
+        settle(self._norms, batches, run)
+        if self._fabric.world_size > 1:
+            for norm in self._norms:
+                for value in (norm.running_mean, norm.running_var):
+                    assert value is not None, "those without statistics are not among them"
+                    value.copy_(cast("Tensor", self._fabric.all_reduce(value, reduce_op="mean")))
+
+    @property
+    def has_norms(self) -> bool:
+        """Whether there is anything to settle."""
+        return bool(self._norms)
+
     @torch.no_grad()
     def loss_of(self, logits: Tensor, truth: Tensor) -> Tensor:
         return self._criterion.of(logits, truth)
@@ -142,6 +167,11 @@ class Learner:
         if self.device.type == "cuda":
             found["chance/cuda"] = torch.cuda.get_rng_state(self.device)
         return found
+
+    def begin_anew(self, state: Mapping[str, Tensor]) -> None:
+        """Be as one that took no step yet, with a network of that state dict."""
+        self._bare.load_state_dict(state)
+        self._plain.state.clear()
 
     def restore(self, tensors: Mapping[str, Tensor], scaling: Mapping[str, float]) -> None:
         """Be as one was whose `tensors` these are. Raises RuntimeError if the network differs."""

@@ -33,6 +33,7 @@ def _counts(settings: TrainingSettings) -> Iterator[Row]:
     yield "number of minutes", settings.minutes, 0, 10_000_000
     yield "patience", settings.patience, 0, 1_000_000
     yield "number of epochs between validations", settings.validate_every, 1, 1_000_000
+    yield "number of steps between validations", settings.validate_steps, 1, 1_000_000
     yield "number of devices", settings.devices, 1, 1024
     yield "number of nodes", settings.nodes, 1, 65_536
     yield "number of workers", settings.workers, -1, 1024

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
-import psutil
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -26,18 +23,18 @@ from segstudio.models.training.event_log import EventLog
 from segstudio.models.training.events import Ended, Event, Paused, Started, Stepped
 from segstudio.models.training.folder import CHECKPOINT, read
 from segstudio.models.training.learner import Diverged
-from segstudio.models.training.preparation import Prepared, prepare
-from segstudio.models.training.progress import Clock
+from segstudio.models.training.preparation import Prepared, prepare, return_to
 from segstudio.models.training.schedules import rate_factor
 from segstudio.models.training.settings import TrainingSettings
+from segstudio.models.training.several import leaving, shared
+from segstudio.models.training.timing import Timing
 from segstudio.models.training.validating import Validating
 
 SAVE_SECONDS = 60.0  # between checkpoints, at least
 _SAVE_SHARE = 20  # and at least so many times as long as one takes
+_TRIES = 3  # times that the learning rate is halved, in one session, where the loss is no number
 
 Tell = Callable[[Event], None]
-Shared = TypeVar("Shared")
-
 _log = logging.getLogger(__name__)
 
 
@@ -51,8 +48,8 @@ def run(folder: Path, control: Control, tell: Tell) -> Ended:
     log = EventLog(folder, tell)
     try:
         settings, data = read(folder)
-        with _leaving(settings, control, log):
-            prepared = prepare(folder, settings, data)
+        with leaving(settings, control, log):
+            prepared = prepare(folder, settings, data, log)
         training = Training(folder, prepared, control, log.add)
         ended = training.run()
     except Exception as error:  # whatever it is, a person waits for a word
@@ -66,25 +63,6 @@ def run(folder: Path, control: Control, tell: Tell) -> Ended:
     return ended
 
 
-@contextmanager
-def _leaving(settings: TrainingSettings, control: Control, log: EventLog) -> Iterator[None]:
-    """Within it, a stop ends a process that waits for others; nothing is to be saved yet."""
-    if settings.nodes * settings.devices == 1:
-        yield
-        return
-
-    def leave() -> None:
-        with suppress(OSError):
-            log.add(Ended("stopped", 0))
-        for child in psutil.Process().children(recursive=True):
-            with suppress(psutil.Error):
-                child.kill()
-        os._exit(0)
-
-    with control.leaving(leave):
-        yield
-
-
 class Training:
     """One training of a folder, from its checkpoint or from the start."""
 
@@ -95,9 +73,9 @@ class Training:
         self._tell: Tell = tell if self._fabric.is_global_zero else lambda _: None
         self._progress = prepared.progress
         self._validating = Validating(folder, prepared)
-        self._clock = Clock(self._progress.seconds)
-        self._saved_step, self._save_at = self.step, time.monotonic() + SAVE_SECONDS
-        self._began = self._clock.seconds, self.step
+        self._timing = Timing(prepared)
+        self._saved, self._save_at = self._now(), time.monotonic() + SAVE_SECONDS
+        self._tries = _TRIES
 
     @property
     def step(self) -> int:
@@ -109,17 +87,24 @@ class Training:
         """The best mIoU so far."""
         return self._progress.best
 
+    def _now(self) -> tuple[int, int]:
+        return self.step, self._progress.validated
+
     def run(self) -> Ended:
         """Train until the end, whichever comes first."""
-        self._start()
-        try:
-            reason = self._trained()
-        except Diverged:
-            return self._fall_back()
+        self._start(self._prepared.notes)
+        reason = ""
+        while not reason:
+            try:
+                reason = self._trained()
+            except Diverged:
+                if not self._tries:
+                    return self._given_up()
+                self._go_slower()
         self._save()
         return self._ended(reason)
 
-    def _start(self) -> None:
+    def _start(self, notes: tuple[str, ...]) -> None:
         prepared = self._prepared
         self._tell(
             Started(
@@ -130,7 +115,7 @@ class Training:
                 str(self._fabric.strategy.precision.precision),
                 self._learner.parameters,
                 time.time(),
-                prepared.notes,
+                notes,
             )
         )
 
@@ -142,19 +127,18 @@ class Training:
         for images, labels in self._batches():
             if reason := self._over():
                 return reason
-            factor = rate_factor(
-                self._settings.schedule, self._settings.warmup, self.step, self._share()
+            factor = progress.slower * rate_factor(
+                self._settings.schedule, self._settings.warmup, self.step, self._timing.share()
             )
-            loss = self._learner.step(images, labels, factor)
-            progress.add(loss)
+            progress.add(self._learner.step(images, labels, factor))
+            self._timing.stepped()
             if self.step % prepared.tell_every == 0 or self.step == prepared.steps:
                 self._tell_step(factor)
-            if self._due_for_validation():
+            if time.monotonic() > self._save_at:
                 self._save()
-                if not self._validate():
-                    return "stopped"
-            elif time.monotonic() > self._save_at:
-                self._save()
+            if self._due_for_validation() and not self._validate():
+                return "stopped"
+            self._timing.step_begins()
         return self._over() or "done"
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -185,7 +169,7 @@ class Training:
         patience = self._settings.patience
         if patience and self._progress.stale >= patience:
             return "early"
-        if self._out_of_time():
+        if self._timing.over():
             if self._progress.validated == self.step or self._validate():
                 return "time"
             return "stopped"
@@ -193,44 +177,23 @@ class Training:
 
     def _heed(self) -> bool:
         """Whether it is to stop. Waits while it is paused."""
-        paused, stopped = self._shared((self._control.paused, self._control.stopped))
+        paused, stopped = shared(self._fabric, (self._control.paused, self._control.stopped))
         if paused:
             self._save()
             self._tell(Paused(self.step))
-            with self._clock.stopped():
+            with self._timing.stopped():
                 if self._fabric.is_global_zero:
                     self._control.wait()
                 self._fabric.barrier()
-            stopped = self._shared(self._control.stopped)
+            stopped = shared(self._fabric, self._control.stopped)
             if not stopped:
-                self._start()
+                self._start(self._prepared.notes)
         return stopped
 
     def _due_for_validation(self) -> bool:
-        every = self._prepared.per_epoch * max(1, self._settings.validate_every)
-        due = self.step % every == 0 or self.step == self._prepared.steps
+        each, steps = self._prepared.validate_each, self._prepared.steps
+        due = self.step % each == 0 or self.step == steps
         return due and self.step > self._progress.validated
-
-    def _share(self) -> float:
-        """How much of the training lies behind, by steps or by the clock: what is further."""
-        share = self.step / self._prepared.steps
-        if limit := 60 * self._settings.minutes:
-            share = max(share, self._shared(self._clock.seconds) / limit)
-        return min(1.0, share)
-
-    def _out_of_time(self) -> bool:
-        """Whether only a validation is left of the minutes; the first process decides for all."""
-        limit = 60 * self._settings.minutes
-        return bool(limit) and self._shared(
-            self._clock.seconds + self._progress.validation_seconds >= limit
-        )
-
-    def _shared(self, value: Shared) -> Shared:
-        """What the first process says."""
-        if self._fabric.world_size == 1:
-            return value
-        found: Shared = self._fabric.broadcast(value)
-        return found
 
     # -- telling and keeping ----------------------------------------------------------------------
 
@@ -240,20 +203,8 @@ class Training:
     def _tell_step(self, factor: float) -> None:
         progress = self._progress
         rate = self._settings.learning_rate * factor
-        seconds = self._clock.seconds
-        loss = progress.taken_loss()
-        self._tell(Stepped(self.step, self._epoch(), loss, rate, seconds, self._left(seconds)))
-
-    def _left(self, seconds: float) -> float:
-        """Seconds that it will still take, as this session went."""
-        steps, every = self._prepared.steps, self._settings.validate_every
-        began, first = self._began
-        left = (steps - self.step) * (seconds - began) / max(1, self.step - first)
-        if self._progress.validated <= first:  # none is in the time yet
-            left += self._progress.validation_seconds * self._settings.epochs / max(1, every)
-        if limit := 60 * self._settings.minutes:
-            left = min(left, max(0.0, limit - seconds))
-        return left
+        timing, loss = self._timing, progress.taken_loss()
+        self._tell(Stepped(self.step, self._epoch(), loss, rate, timing.seconds, timing.left()))
 
     def _validate(self) -> bool:
         """Validate; whether it was not stopped in between."""
@@ -263,17 +214,17 @@ class Training:
         if not math.isfinite(told.loss):
             raise Diverged
         self._tell(told)
-        self._save(again=True)
+        self._save()
         if told.best and self._fabric.is_global_zero:
             checkpoint.mark_best(self._folder / CHECKPOINT)
         return True
 
-    def _save(self, again: bool = False) -> None:
-        """Write a checkpoint, unless the last one is of this step."""
-        if (self._saved_step == self.step and not again) or not self.step:
+    def _save(self) -> None:
+        """Write a checkpoint, unless the last one is of this step and its validation."""
+        if self._saved == self._now() or not self.step:
             return
         start = time.monotonic()
-        self._progress.seconds = self._clock.seconds
+        self._progress.seconds = self._timing.seconds
         self._progress.scaling = self._learner.scaling()
         if self._fabric.is_global_zero:
             state = msgspec.json.encode(self._progress).decode()
@@ -281,25 +232,40 @@ class Training:
                 self._folder / CHECKPOINT, checkpoint.Checkpoint(self._learner.tensors(), state)
             )
         now = time.monotonic()
-        self._saved_step = self.step
+        self._saved, self._timing.save_seconds = self._now(), now - start
         self._save_at = now + max(SAVE_SECONDS, _SAVE_SHARE * (now - start))
 
-    def _fall_back(self) -> Ended:
-        """The end of a training whose loss is no number: the best state is the last one again."""
-        kept = "there is no better state to go back to"
+    # -- a loss that is no number -----------------------------------------------------------------
+
+    def _go_slower(self) -> None:
+        """Go on from the best state, or from the start, with half the learning rate; say so."""
+        step, self._tries = self.step + 1, self._tries - 1
+        note = failures.slower(step, self._back() or "the start", self._rate())
+        self._start((*self._prepared.notes, note))
+
+    def _given_up(self) -> Ended:
+        """The end of a training that no learning rate mends: the best state is the last one."""
+        step, rate, kept = self.step + 1, self._rate(), ""
         with suppress(SegStudioError):
-            if self._fabric.is_global_zero and checkpoint.return_to_best(self._folder / CHECKPOINT):
-                kept = (
-                    f"it is back at its best state (mIoU {self.best or 0:.3f}, step "
-                    f"{self._progress.best_step})"
-                )
-        message = failures.diverged(self._settings, self.step, kept)
-        return self._ended("failed", message)
+            kept = self._back()
+        return self._ended("failed", failures.diverged(self._settings, step, kept, rate))
+
+    def _back(self) -> str:
+        """Halve the learning rate and be at the best state again; what that is, "" for none."""
+        self._progress.slower /= 2
+        if not return_to(self._folder, self._prepared):
+            return ""
+        self._saved = (0, 0)
+        self._save()  # so that it is as slow after a kill
+        return f"its best state (mIoU {self.best or 0:.3f}, step {self._progress.best_step})"
+
+    def _rate(self) -> float:
+        return self._settings.learning_rate * self._progress.slower
 
     def _ended(self, reason: str, message: str = "") -> Ended:
         progress = self._progress
         details = {
-            "seconds": self._clock.seconds,
+            "seconds": self._timing.seconds,
             "epoch": self._epoch(),
             "best_step": progress.best_step,
             "best_epoch": progress.best_epoch,

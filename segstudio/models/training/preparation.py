@@ -21,6 +21,7 @@ from segstudio.models.training import checkpoint
 from segstudio.models.training.beginning import begin
 from segstudio.models.training.class_weights import median_frequency
 from segstudio.models.training.data import Survey, survey
+from segstudio.models.training.event_log import EventLog
 from segstudio.models.training.folder import CHECKPOINT
 from segstudio.models.training.learner import Learner, fabric_of
 from segstudio.models.training.limits import require_sound
@@ -28,6 +29,7 @@ from segstudio.models.training.losses import Criterion
 from segstudio.models.training.networks import spec_of
 from segstudio.models.training.progress import Progress
 from segstudio.models.training.settings import ClassWeights, TrainingSet, TrainingSettings
+from segstudio.models.training.several import launch
 
 _MOST_WORKERS = 8
 
@@ -36,7 +38,8 @@ _MOST_WORKERS = 8
 class Prepared:
     """A training that can begin, or go on: `progress` says which.
 
-    `per_epoch` and `steps` count optimiser steps; every `tell_every` of them is told.
+    `per_epoch` and `steps` count optimiser steps; every `tell_every` of them is told, and after
+    every `validate_each` it validates.
     """
 
     settings: TrainingSettings
@@ -48,12 +51,13 @@ class Prepared:
     progress: Progress
     per_epoch: int
     steps: int
+    validate_each: int
     tell_every: int
     workers: int
     notes: tuple[str, ...]
 
 
-def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet) -> Prepared:
+def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet, log: EventLog) -> Prepared:
     """Look at the data, build the network, take up the checkpoint if there is one.
 
     Raises BadInputError for data or settings that cannot be trained, DeviceError, WeightsError for
@@ -64,12 +68,12 @@ def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet) -> Prep
     surveyed = survey(folder, data)
     device = choose_device(settings.device)
     fabric = fabric_of(settings, device)
-    fabric.launch()
+    launch(fabric, settings, log)
     saved = checkpoint.load(folder / CHECKPOINT)
     progress = _progress(saved)
+    notes = surveyed.notes
     torch.manual_seed(settings.seed)
     net = cast("nn.Module", build(spec))
-    notes = surveyed.notes
     if saved is None:
         started = begin(net, spec, settings, surveyed.data.categories)
         progress.trained_before = started.trained_before
@@ -93,10 +97,42 @@ def prepare(folder: Path, settings: TrainingSettings, data: TrainingSet) -> Prep
         progress,
         per_epoch,
         per_epoch * settings.epochs,
+        _validate_each(settings, per_epoch),
         max(1, min(10, per_epoch // 20)),
         _workers(settings, device),
         notes,
     )
+
+
+def return_to(folder: Path, prepared: Prepared) -> bool:
+    """Make a training what it was at its best, else what it began as; whether it was the former.
+
+    Its learning rates stay as slow as they are. Raises StorageError.
+    """
+    place, progress, learner = folder / CHECKPOINT, prepared.progress, prepared.learner
+    if prepared.fabric.is_global_zero and not checkpoint.return_to_best(place):
+        checkpoint.forget(place)
+    prepared.fabric.barrier()
+    saved = checkpoint.load(place)
+    if saved is not None:
+        progress.become(_progress(saved))
+        _take_up(saved, progress, learner, prepared.settings)
+        return True
+    torch.manual_seed(prepared.settings.seed)
+    net = cast("nn.Module", build(prepared.spec))
+    begin(net, prepared.spec, prepared.settings, prepared.survey.data.categories)
+    learner.begin_anew(net.state_dict())
+    torch.manual_seed(prepared.settings.seed + prepared.fabric.global_rank)
+    first = Progress(threads=progress.threads, trained_before=progress.trained_before)
+    first.normalisation = progress.normalisation
+    progress.become(first)
+    return False
+
+
+def _validate_each(settings: TrainingSettings, per_epoch: int) -> int:
+    """Steps from one validation to the next: whole epochs."""
+    wanted = per_epoch * max(1, settings.validate_every)
+    return wanted * math.ceil(settings.validate_steps / wanted)
 
 
 def _weights(settings: TrainingSettings, surveyed: Survey, fabric: Fabric) -> Tensor | None:

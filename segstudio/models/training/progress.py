@@ -14,11 +14,11 @@ from segstudio.models.semantic.card import Normalisation
 class Progress(msgspec.Struct):
     """Steps done, the seconds they took, the best validation so far.
 
-    `validated` is the step of the last validation, `stale` how many were no better since the best.
+    `validated` is the step of the last validation, `stale` the epochs since the best one.
     `loss_sum` and `loss_steps` are of the steps not told yet. `threads` are torch's on the CPU, on
     which the last bits of sums depend; `scaling` is how losses are scaled for 16 bits;
     `trained_before` says that the encoder was, so that its learning rate is lower, `normalisation`
-    what images it wants.
+    what images it wants. Learning rates are times `slower`, since losses that were no number.
     """
 
     step: int = 0
@@ -35,6 +35,13 @@ class Progress(msgspec.Struct):
     trained_before: bool = False
     normalisation: Normalisation = Normalisation()
     scaling: dict[str, float] = {}
+    slower: float = 1.0
+
+    def become(self, other: Progress) -> None:
+        """Be as another one is, but as slow and as old as before."""
+        for name in other.__struct_fields__:
+            if name not in {"slower", "seconds"}:
+                setattr(self, name, getattr(other, name))
 
     def add(self, loss: float) -> None:
         """Count a step."""

@@ -71,7 +71,9 @@ class TrainingSettings:
 
     `epochs` are passes over the training images; `minutes` ends it earlier (0: never), and then the
     learning rate falls by the clock, so that two runs are equal no more; so does `patience`, epochs
-    without a better mIoU (0: never). `side` is that of the training squares in pixels; `batch`
+    without a better mIoU (0: never). It validates after each `validate_every` epochs, or after the
+    least multiple of them that has `validate_steps` optimiser steps: few images have short epochs.
+    `side` is that of the training squares in pixels; `batch`
     squares at once, on each device. `learning_rate` is the decoder's; the encoder's is that times
     `encoder_rate`, if it was trained before. `dice_squared` takes squares in Dice's denominator
     (Milletari et al. 2016). `clip` is the largest norm of the gradient (0: any). `pretrained`
@@ -110,19 +112,22 @@ class TrainingSettings:
     nodes: int = 1
     workers: int = -1
     validate_every: int = 1
+    validate_steps: int = 20
 
 
 @dataclass(frozen=True)
 class TrainingImage:
     """An image file and its label map, a PNG of (H, W) uint8 with the same size; 255 is ignored.
 
-    `name` is what the user calls it, `image_id` its id in the project (0: it is in none).
+    `name` is what the user calls it, `image_id` its id in the project (0: it is in none). `pixels`
+    are those of each category, where whoever drew the map has counted them; else it is read.
     """
 
     name: str
     image: str
     labels: str
     image_id: int = 0
+    pixels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

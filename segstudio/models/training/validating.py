@@ -5,23 +5,29 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
+from segstudio.core.errors import BadInputError
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import SemanticCard
 from segstudio.models.semantic.registry import licence_after
 from segstudio.models.training import checkpoint
+from segstudio.models.training.data import Batches, Squares, joined
 from segstudio.models.training.events import Example, Validated
 from segstudio.models.training.folder import BEST, WORST
 from segstudio.models.training.label_maps import write_labels
 from segstudio.models.training.preparation import Prepared
 from segstudio.models.training.progress import Progress
 from segstudio.models.training.validation import Looked, Scores, Validator
+
+_SETTLED_STEPS = 200  # from one look to the next, after which batch norms' averages are right
+_SETTLING_BATCHES = 5  # else computed anew from so many
 
 
 class Validating:
@@ -32,6 +38,8 @@ class Validating:
         data = prepared.survey.data
         self._count = len(data.val)
         self._names = [one.name for one in data.categories]
+        self._epochs = prepared.validate_each // prepared.per_epoch  # from one look to the next
+        self._squares: list[Tensor] = []
         self._validator = Validator(folder, data.val, len(self._names), prepared.settings.side)
 
     def run(self, progress: Progress, epoch: int, stop: Callable[[], bool]) -> Validated | None:
@@ -41,6 +49,7 @@ class Validating:
         """
         start = time.monotonic()
         fabric, learner = self._prepared.fabric, self._prepared.learner
+        self._settle_norms()
         scores = self._validator.begin()
         for index in range(fabric.global_rank, self._count, fabric.world_size):
             # Several processes look at as many images as there are, which need not be equally many.
@@ -51,7 +60,7 @@ class Validating:
         miou = scores.confusion.mean_iou()
         best = math.isfinite(scores.mean_loss) and (progress.best is None or miou > progress.best)
         progress.validated = progress.step
-        progress.stale = 0 if best else progress.stale + 1
+        progress.stale = 0 if best else progress.stale + self._epochs
         if best:
             progress.best, progress.best_step, progress.best_epoch = miou, progress.step, epoch
         told = self._told(scores, progress, epoch, best)
@@ -62,6 +71,27 @@ class Validating:
                 self._keep(scores, told)
         progress.validation_seconds = time.monotonic() - start
         return told
+
+    def _settle_norms(self) -> None:
+        """Where few steps lie between two looks, running averages are not to be trusted yet."""
+        prepared = self._prepared
+        if prepared.validate_each >= _SETTLED_STEPS or not prepared.learner.has_norms:
+            return
+        if not self._squares:
+            self._squares = list(self._read_squares())
+        prepared.learner.settle_norms(self._squares)
+
+    def _read_squares(self) -> Iterator[Tensor]:
+        """The training's first batches, so that all validations see the same."""
+        prepared, settings = self._prepared, self._prepared.settings
+        world, rank = prepared.fabric.world_size, prepared.fabric.global_rank
+        per_epoch = prepared.per_epoch * settings.batch * world
+        squares = Squares(self._folder, prepared.survey.data, settings, per_epoch)
+        for numbers in Batches(0, _SETTLING_BATCHES, settings.batch, rank, world):
+            batch = joined([squares[number] for number in numbers])
+            if isinstance(batch, BadInputError):
+                raise batch
+            yield batch[0]
 
     def _told(self, scores: Scores, progress: Progress, epoch: int, best: bool) -> Validated:
         found = [None if math.isnan(one) else float(one) for one in scores.confusion.iou()]

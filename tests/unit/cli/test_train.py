@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -24,13 +25,20 @@ from training_project import training_project
 from segstudio.__main__ import main
 from segstudio.cli import train
 from segstudio.cli.training_options import add_settings, chosen_settings
+from segstudio.core.image import ImageRecord
 from segstudio.engine import training_process
+from segstudio.engine.training_choices import SetChoices
+from segstudio.engine.training_defaults import fitting
 from segstudio.engine.training_folder import RunFolder, RunState
 from segstudio.engine.training_run import TrainingRun, training_dir
+from segstudio.engine.training_survey import SetSurvey, SurveyedImage
+from segstudio.models.semantic import registry
+from segstudio.models.semantic.card import NetworkSpec, SemanticCard
 from segstudio.models.training.settings import Augmentation, Loss, TrainingSettings
 from segstudio.store.project import ProjectStore
 
-SHORT = ["--arch", "unet", "--encoder", "mobilenet_v2", "--no-pretrained", "--epochs", "4"]
+SHORT = ["--arch", "unet", "--encoder", "mobilenet_v2", "--no-pretrained", "--epochs", "4",
+         "--side", "64"]  # fmt: skip
 EMPTY = ["--unlabelled", "background"]
 
 
@@ -103,6 +111,35 @@ def test_options_of_an_architecture_are_read_as_what_they_are() -> None:
     assert found.options["deep"] is True
     assert isinstance(found.options["width"], int)
     assert (found.learning_rate, found.loss) == (0.1, Loss.FOCAL)
+
+
+def test_what_no_flag_says_is_what_suits_the_images_and_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    assert "by the machine and the images" in parser.format_help()
+    record = ImageRecord(1, "a.jpg", 200, 150, "")
+    made = SetSurvey(SetChoices(), train=(SurveyedImage(record, Path(), "", {}),) * 8)
+
+    def settings(*flags: str) -> TrainingSettings:
+        return train._settings(parser.parse_args(["p", "--device", "cpu", *flags]), made)
+
+    assert settings() == replace(fitting([record] * 8, "cpu"), device="cpu")
+    assert settings("--side", "96", "--seed", "3").side == 96
+    lite = settings()
+    assert settings("--arch", "unetplusplus").encoder == lite.encoder
+    assert settings("--arch", "lraspp").encoder == ""  # it takes none of the small ones
+    fully = ["--arch", "fpn", "--encoder", "resnet34", "--side", "64", "--epochs", "3"]
+    assert settings(*fully) == TrainingSettings(
+        architecture="fpn", encoder="resnet34", side=64, epochs=3, device="cpu"
+    )
+    spec = NetworkSpec("linknet", "resnet34", 3, {"deep": 1})
+    card = SemanticCard("mine", "Mine", "", spec, (), "")
+    monkeypatch.setattr(registry, "semantic_card", {"mine": card}.__getitem__)
+    took = settings("--start", "mine")
+    assert (took.architecture, took.encoder) == ("linknet", "resnet34")
+    assert took.options == {"deep": 1}
 
 
 def test_help_needs_neither_torch_nor_the_store() -> None:

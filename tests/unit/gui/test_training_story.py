@@ -18,6 +18,7 @@ from segstudio.models.training.events import (
     Started,
     Stepped,
     Validated,
+    Waiting,
 )
 
 STEPS, EPOCHS = 100, 10
@@ -104,7 +105,23 @@ def test_times_are_said_as_people_say_them(seconds: float, said: str) -> None:
 
 def test_a_line_says_how_far_it_is_and_another_the_best_scores() -> None:
     story = TrainingStory([started(), stepped(10), validated(10, 0.4), stepped(40)])
+    assert story.fraction == pytest.approx(0.4)
+    hasty = TrainingStory([started(), Stepped(40, 4, 1.0, 1e-3, 90.0, 10.0)])  # of 100 s
+    assert hasty.fraction == pytest.approx(0.9)
+    begun = TrainingStory([started(), Stepped(3, 1, 1.0, 1e-3, 0.0, 0.0)])  # in the first epoch
+    assert headline(begun, "running") == "epoch 1 of 10 · CPU"
     assert headline(story, "running") == ("epoch 5 of 10 · a minute left · 40 seconds so far · CPU")
     assert headline(story, "paused") == "epoch 5 of 10 · 40 seconds so far · CPU"
+    story.take(Ended("time", 40, miou=0.4))
+    assert headline(story, "done") == ("epoch 4 of 10 · its time was up · 40 seconds trained · CPU")
     assert score_line(story) == "best mIoU 40.0 % (epoch 1), pixel accuracy 90.0 %"
     assert score_line(TrainingStory()) == ""
+
+
+def test_what_it_waits_for_is_said_until_it_starts() -> None:
+    story = TrainingStory()
+    assert headline(story, "starting").startswith("Reading the images")
+    story.take(Waiting("Waiting for 2 machines."))
+    assert headline(story, "starting") == "Waiting for 2 machines."
+    story.take(started())
+    assert headline(story, "running") == "epoch 1 of 10 · CPU"

@@ -12,7 +12,7 @@ from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from segstudio.core.prediction import IGNORE, ModelCategory
@@ -191,3 +191,11 @@ def test_before_the_first_validation_no_empty_table_stands_there(view: TrainingR
     assert not view.categories.isVisibleTo(view)
     view.show_run(RunShown("a", "U-Net", "running", 0.0), told(epochs=1))
     assert view.categories.isVisibleTo(view)
+
+
+def test_it_is_said_where_the_worst_images_are_gone(view: TrainingRunView) -> None:
+    view.show_run(RunShown("a", "U-Net", "done", 0.0), TrainingStory())
+    told = view.worst.findChildren(QLabel)[-1]
+    assert told.text().startswith("After the first validation")
+    view.show_worst("a", [])
+    assert told.text() == "The files of the worst images are not there any more."

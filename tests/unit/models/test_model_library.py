@@ -73,10 +73,10 @@ def test_a_disk_that_refuses_leaves_the_old_model(monkeypatch: pytest.MonkeyPatc
     place = library.save(STATE, card("one"))
     before = (place / library.WEIGHTS).read_bytes()
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    def also_full(*_: object) -> None:
+    def also_full(*_: object, **__: object) -> None:
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     for refusing in (full, also_full):

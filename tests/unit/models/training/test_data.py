@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_training import settings, write_training
 
+from segstudio.core.errors import BadInputError
 from segstudio.models.training.data import Batches, Squares, joined, survey
 from segstudio.models.training.validation import WHOLE, windows
 
@@ -68,6 +70,19 @@ def test_a_survey_counts_pixels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.of, having)
     assert found.data == data
     assert found.notes == ()
+
+
+def test_maps_that_were_counted_are_not_read_again(tmp_path: Path) -> None:
+    data = write_training(tmp_path, settings())
+    first, *others = data.train
+    pixels = np.bincount(np.array(Image.open(tmp_path / first.labels)).ravel(), minlength=3)
+    known = replace(data, train=(replace(first, pixels=tuple(map(int, pixels))), *others))
+    read = survey(tmp_path, data)
+    whole = (tmp_path / first.labels).read_bytes()
+    (tmp_path / first.labels).write_bytes(whole[:60])  # its size is there, its pixels are not
+    np.testing.assert_array_equal(survey(tmp_path, known).pixels, read.pixels)
+    with pytest.raises(BadInputError, match="cannot be read"):
+        survey(tmp_path, data)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (480, 360), (3000, 500), (40, 30_000), (1500, 1501)])

@@ -28,6 +28,7 @@ from segstudio.models.training.settings import (
 )
 
 Train = Callable[..., list[Event]]
+Curve = Callable[[list[Event]], list[tuple[object, ...]]]
 
 
 def failed(events: list[Event]) -> str:
@@ -138,28 +139,76 @@ def test_a_checkpoint_of_another_network_is_told(tmp_path: Path, train: Train) -
     assert "of another network or other categories" in failed(train(tmp_path))
 
 
-def test_a_loss_that_is_no_number_goes_back_to_the_best_state(
-    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pixels of infinity, as a broken device gives them, from step 8 on."""
-    write_training(tmp_path, settings(epochs=6))
-    real = Learner.step
+def break_steps(monkeypatch: pytest.MonkeyPatch, broken: Callable[[int], bool]) -> None:
+    """Pixels of infinity, as a broken device gives them, in those steps (from 1) that it takes."""
+    real, taken = Learner.step, []
 
-    def broken(learner: Learner, images: torch.Tensor, labels: torch.Tensor, factor: float):
-        if broken.steps == 7:
+    def step(learner: Learner, images: torch.Tensor, labels: torch.Tensor, factor: float) -> float:
+        taken.append(factor)
+        if broken(len(taken)):
             images = images.float() * torch.inf
-        broken.steps += 1
         return real(learner, images, labels, factor)
 
-    broken.steps = 0
-    monkeypatch.setattr(Learner, "step", broken)
+    monkeypatch.setattr(Learner, "step", step)
+
+
+def rates(events: list[Event]) -> dict[int, float]:
+    return {event.step: event.rate for event in events if isinstance(event, Stepped)}
+
+
+def test_after_a_loss_that_is_no_number_it_goes_on_from_its_best_state_more_slowly(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sound", "broken"):
+        write_training(tmp_path / name, settings(epochs=6))
+    sound = rates(train(tmp_path / "sound"))
+    break_steps(monkeypatch, lambda step: step == 8)
+    events = train(tmp_path / "broken")
+    first, second = (event for event in events if isinstance(event, Started))
+    before = events[: events.index(second)]
+    best = max((one for one in before if isinstance(one, Validated)), key=lambda one: one.miou)
+    assert first.notes == ()
+    assert second.step == best.step
+    assert second.notes == (
+        "The loss was no number any more at step 8; it goes on from its best state (mIoU "
+        f"{best.miou:.3f}, step {best.step}) with half the learning rate (0.01).",
+    )
+    assert (events[-1].reason, events[-1].step) == ("done", 12)
+    after = rates(events[events.index(second) :])
+    assert list(after) == list(range(best.step + 1, 13))
+    assert all(after[step] == sound[step] / 2 for step in after)
+
+
+def test_killed_after_that_it_stays_as_slow(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_training(tmp_path, settings(epochs=6))
+    break_steps(monkeypatch, lambda step: step == 8)
+
+    def heard(event: Event, control: Control) -> None:
+        if isinstance(event, Started) and event.notes:
+            control.tell("stop")
+
+    assert train(tmp_path, heard)[-1].reason == "stopped"
+    monkeypatch.undo()
+    events = train(tmp_path)
+    first = next(event for event in events if isinstance(event, Stepped))
+    assert first.rate < 0.01  # the falling half of 0.02
+    assert events[-1].reason == "done"
+
+
+def test_one_that_is_broken_for_good_ends_at_its_best_state_with_a_remedy(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_training(tmp_path, settings(epochs=6))
+    break_steps(monkeypatch, lambda step: step >= 8)
     events = train(tmp_path)
     message = failed(events)
-    told = [event for event in events if isinstance(event, Validated)]
-    best = max(told, key=lambda event: event.miou)
-    assert "no number any more at step 8" in message
-    assert f"mIoU {best.miou:.3f}, step {best.step}" in message
-    assert "a learning rate below 0.02" in message
+    best = max((one for one in events if isinstance(one, Validated)), key=lambda one: one.miou)
+    assert sum(isinstance(event, Started) for event in events) == 4
+    assert f"with a learning rate of {0.02 / 8:g} too" in message
+    assert f"it is back at its best state (mIoU {best.miou:.3f}, step {best.step})" in message
+    assert "start another training with a learning rate of 0.00025 (--lr 0.00025)." in message
     monkeypatch.undo()
     again = train(tmp_path)
     assert isinstance(again[0], Started)
@@ -167,13 +216,36 @@ def test_a_loss_that_is_no_number_goes_back_to_the_best_state(
     assert again[-1].reason == "done"
 
 
-def test_a_learning_rate_that_is_too_high_ends_with_a_sentence(
+def test_a_learning_rate_that_is_far_too_high_ends_with_a_remedy(
     tmp_path: Path, train: Train
 ) -> None:
     wild = settings(epochs=50, learning_rate=1e9, clip=0.0, optimiser="sgd", warmup=0)
     write_training(tmp_path, wild)
     message = failed(train(tmp_path))
-    assert "a learning rate below 1e+09 or gradient clipping" in message
+    assert "with a learning rate of 1.25e+08 too" in message
+    assert "(--lr 1.25e+07) or gradient clipping" in message
+
+
+def test_one_that_is_broken_from_the_start_begins_anew_some_times(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_training(tmp_path, settings())
+    break_steps(monkeypatch, lambda _: True)
+    events = train(tmp_path)
+    started = [event for event in events if isinstance(event, Started)]
+    assert [event.step for event in started] == [0, 0, 0, 0]
+    assert "goes on from the start with half the learning rate (0.005)" in started[2].notes[0]
+    assert "there is no better state to go back to" in failed(events)
+
+
+def test_one_that_begins_anew_begins_as_one_with_half_the_learning_rate(
+    tmp_path: Path, train: Train, curve: Curve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_training(tmp_path / "slow", settings(learning_rate=0.01))
+    expected = curve(train(tmp_path / "slow"))
+    write_training(tmp_path / "fast", settings())
+    break_steps(monkeypatch, lambda step: step == 2)
+    assert curve(train(tmp_path / "fast")) == expected
 
 
 @contextmanager
@@ -233,7 +305,7 @@ def test_cudas_own_error_names_batch_and_side_too() -> None:
 
 
 def test_with_16_bits_other_precisions_are_advised() -> None:
-    told = failures.diverged(settings(precision=Precision.HALF), 3, "nothing is left")
+    told = failures.diverged(settings(precision=Precision.HALF), 3, "", 0.01)
     assert "32-bit or bf16 precision" in told
 
 

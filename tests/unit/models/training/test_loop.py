@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -11,8 +12,10 @@ from types import SimpleNamespace
 import msgspec
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tiny_training import CATEGORIES, scene, settings, write_training
+from torch.nn import functional
 
 from segstudio.core.image import RgbImage
 from segstudio.core.progress import CancelToken, ignore_progress
@@ -20,10 +23,14 @@ from segstudio.metrics.confusion import ConfusionMatrix
 from segstudio.models.semantic import library
 from segstudio.models.semantic.contract import PredictSettings
 from segstudio.models.training import folder as training_folder
-from segstudio.models.training import progress
+from segstudio.models.training import loop, progress, validating
 from segstudio.models.training.control import Control
+from segstudio.models.training.data import Squares, joined
+from segstudio.models.training.event_log import read_events
 from segstudio.models.training.events import Ended, Event, Paused, Started, Stepped, Validated
+from segstudio.models.training.learner import Learner
 from segstudio.models.training.settings import Loss, Optimiser, Schedule
+from segstudio.models.training.validation import Validator
 
 Train = Callable[..., list[Event]]
 Curve = Callable[[list[Event]], list[tuple[object, ...]]]
@@ -98,7 +105,7 @@ def test_stopped_or_paused_anywhere_it_goes_on_to_the_same_curve(
     else:
         assert [event.step for event in first if isinstance(event, Paused | Started)] == [0, 3, 3]
         assert first[-1].reason == "done"
-    assert curve(training_folder.events(tmp_path / "parts")) == expected
+    assert curve(list(read_events(tmp_path / "parts"))) == expected
 
 
 def test_a_stop_within_a_validation_lets_the_next_session_validate(
@@ -152,6 +159,77 @@ def test_it_ends_in_time_with_a_validation_and_a_rate_that_fell(
     rates = [event.rate for event in events if isinstance(event, Stepped)]
     assert 10 < len(rates) < 500
     assert rates[-1] < 0.1 * max(rates)
+
+
+def test_its_minutes_hold_the_last_validation_too(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock of its own: a step takes a second, and each validation image four."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    for module in (progress, loop, validating):
+        monkeypatch.setattr(module, "time", SimpleNamespace(**{**vars(time), **vars(clock)}))
+    step, look = Learner.step, Validator.look
+
+    def lasting(seconds: float, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            now[0] += seconds
+            return real(*arguments)
+
+        return call
+
+    monkeypatch.setattr(Learner, "step", lasting(1.0, step))
+    monkeypatch.setattr(Validator, "look", lasting(4.0, look))
+    sizes = ((40, 48),) * 6 + ((132, 132),) * 2  # 17 steps' pixels to look at
+    for name, every in (("often", 10), ("at the end", 500)):
+        chosen = settings(epochs=1000, minutes=1.0, validate_every=every, batch=2)
+        write_training(tmp_path / name, chosen, sizes=sizes)
+        events = train(tmp_path / name)
+        seconds = events[-1].details["seconds"]
+        assert events[-1].reason == "time"
+        assert validations(events)[-1].step == events[-1].step
+        assert 60 - 2 * 10 < seconds <= 60
+
+
+def test_few_images_are_validated_after_steps_and_not_after_each_epoch(
+    tmp_path: Path, train: Train
+) -> None:
+    write_training(tmp_path, settings(epochs=7, validate_steps=5, validate_every=2))
+    events = train(tmp_path)  # of 2 steps an epoch
+    assert [(one.step, one.epoch) for one in validations(events)] == [(8, 4), (14, 7)]
+
+
+def test_batch_norms_of_a_model_know_it_as_it_is_and_not_as_it_was(
+    tmp_path: Path, train: Train
+) -> None:
+    chosen = settings(epochs=1, batch=3)
+    data = write_training(tmp_path, chosen)
+    assert train(tmp_path)[-1].step == 2
+    state = library_state(tmp_path)
+    wanted = library.read(tmp_path / "best").normalisation
+    squares = Squares(tmp_path, data, chosen, 6)
+    rows = [joined([squares[3 * n + k] for k in range(3)])[0].float() / 255 for n in range(5)]
+    mean, std = (torch.tensor(one).view(1, 3, 1, 1) for one in (wanted.mean, wanted.std))
+    name = "body.stem.0"
+    before = [
+        functional.conv2d((one - mean) / std, state[f"{name}.weight"], state[f"{name}.bias"], 2, 1)
+        for one in (functional.pad(row, (0, 2, 0, 2), mode="replicate") for row in rows)
+    ]
+    means = torch.stack([one.mean((0, 2, 3)) for one in before]).mean(0)
+    variances = torch.stack([one.var((0, 2, 3)) for one in before]).mean(0)
+    torch.testing.assert_close(state["body.stem.1.running_mean"], means)
+    torch.testing.assert_close(state["body.stem.1.running_var"], variances)
+    assert int(state["body.stem.1.num_batches_tracked"]) == 2  # those that it learnt from
+
+
+def test_patience_is_of_epochs_however_seldom_it_validates(tmp_path: Path, train: Train) -> None:
+    chosen = settings(epochs=90, patience=8, validate_every=3, learning_rate=1e-9)
+    write_training(tmp_path, chosen)
+    events = train(tmp_path)
+    told = validations(events)
+    best = next(one.epoch for one in told if one.miou == events[-1].miou)
+    assert events[-1].reason == "early"
+    assert events[-1].details["epoch"] - best == 9
 
 
 @pytest.mark.parametrize(

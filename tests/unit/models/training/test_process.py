@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +16,8 @@ import tiny_training
 from tiny_training import settings, write_training
 
 from segstudio.models.training import checkpoint
-from segstudio.models.training import folder as training_folder
 from segstudio.models.training.control import Control
+from segstudio.models.training.event_log import read_events
 from segstudio.models.training.events import (
     Ended,
     Event,
@@ -23,21 +25,28 @@ from segstudio.models.training.events import (
     Started,
     Stepped,
     Validated,
+    Waiting,
     decode,
 )
 from segstudio.models.training.loop import run
+from segstudio.models.training.several import within
 
 Train = Callable[..., list[Event]]
 Curve = Callable[[list[Event]], list[tuple[object, ...]]]
 
 
-def started(folder: Path) -> subprocess.Popen[bytes]:
+def started(folder: Path, **environment: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, tiny_training.__file__, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "SEGSTUDIO_HOME": str(folder)},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "OMP_NUM_THREADS": "1",
+            "SEGSTUDIO_HOME": str(folder),
+            **environment,
+        },
         cwd=folder,
     )
 
@@ -80,7 +89,7 @@ def test_killed_twice_it_goes_on_to_the_very_same_curve(
     assert isinstance(events[0], Started)
     assert 0 < events[0].step < 24
     assert events[-1].reason == "done"
-    assert curve(training_folder.events(folder)) == expected
+    assert curve(list(read_events(folder))) == expected
 
 
 def test_it_takes_words_and_stops_at_their_end(tmp_path: Path) -> None:
@@ -101,7 +110,7 @@ def test_it_takes_words_and_stops_at_their_end(tmp_path: Path) -> None:
     assert process.wait() == 0
     assert isinstance(last, Ended)
     assert last.reason == "stopped"
-    assert training_folder.events(tmp_path)[-1] == last
+    assert list(read_events(tmp_path))[-1] == last
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -133,7 +142,14 @@ def test_a_folder_without_a_training_ends_with_a_sentence(tmp_path: Path, train:
 
 def test_it_leaves_though_the_other_machine_never_comes(tmp_path: Path) -> None:
     write_training(tmp_path, settings(nodes=2))
-    process = started(tmp_path)
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "NODE_RANK": "0"}
+    process = started(tmp_path, **meeting)
+    (told,) = heard_until(process, lambda event: isinstance(event, Waiting))
+    assert isinstance(told, Waiting)
+    assert told.text == (
+        f"Waiting for 2 machines to meet at 127.0.0.1, port {meeting['MASTER_PORT']} (this is "
+        "number 0, counted from 0)."
+    )
     assert process.stderr is not None
     while b"MEMBER: 1/2" not in (line := process.stderr.readline()):  # Fabric's word that it waits
         assert line, "it ended without waiting"
@@ -143,3 +159,31 @@ def test_it_leaves_though_the_other_machine_never_comes(tmp_path: Path) -> None:
     assert b"ignored" not in complaints  # Python's word for a handler that failed
     assert [decode(line) for line in out.splitlines()] == [Ended("stopped", 0)]
     assert process.returncode == 0
+
+
+def test_machines_that_nobody_told_where_to_meet_are_told_how(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    write_training(tmp_path, settings(nodes=3))
+    (ended,) = train(tmp_path)
+    assert ended.reason == "failed"
+    assert "needs MASTER_ADDR and NODE_RANK in the environment of each" in ended.message
+    assert "0 to 2 in NODE_RANK" in ended.message
+
+
+def test_a_wait_ends_when_it_took_too_long() -> None:
+    late = threading.Event()
+    with within(0.01, late.set):
+        assert late.wait(10)
+    soon = threading.Event()
+    with within(0.01, soon.set):
+        pass
+    assert not soon.wait(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
