@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from segstudio.core.mask import Box
 from segstudio.core.progress import CancelToken, ProgressSink
+from segstudio.core.whole_files import disk_error, put
 from segstudio.engine.evaluation import EvaluationOptions, evaluate
 from segstudio.engine.evaluation_scores import Evaluation
 from segstudio.engine.job import Callbacks, Job
@@ -21,7 +22,6 @@ from segstudio.engine.label_map_folder import LabelMapFolder
 from segstudio.engine.label_set import LabelSet
 from segstudio.engine.label_sets import label_sets
 from segstudio.engine.prediction_cache import PredictionCache
-from segstudio.engine.whole_files import disk_error, put
 from segstudio.gui.canvas.canvas import Canvas
 from segstudio.gui.desks.jump import JumpDesk
 from segstudio.gui.desks.runs import submit
