@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from segstudio.core.errors import BadInputError
 from segstudio.models.pins import provenance
 from segstudio.models.semantic.card import Architecture, Encoder, SemanticCard
+from segstudio.models.semantic.contract import PredictSettings
 from segstudio.models.semantic.registry import architecture, encoder
 
 _SCORES = {"miou": "mIoU", "mean_dice": "mean Dice", "pixel_accuracy": "pixel accuracy"}
@@ -25,6 +26,21 @@ def categories_in_words(card: SemanticCard) -> str:
     if len(card.categories) == 1:
         return _tr("1 category: {}").format(names)
     return _tr("{} categories: {}").format(len(card.categories), names)
+
+
+def asked_in_words(settings: PredictSettings) -> str:
+    """How a model is asked, as far as that is not as usual; "" where all of it is."""
+    scales = ", ".join(f"× {scale:g}" for scale in settings.scales)
+    if len(settings.scales) > 1:
+        scales = _tr("{} scales").format(len(settings.scales))
+    told = [
+        scales if settings.scales != (1.0,) else "",
+        _tr("mirrored") if settings.flip else "",
+        _tr("CRF") if settings.crf is not None else "",
+        _tr("window {} px").format(settings.tile) if settings.tile else "",
+        _tr("temperature {:g}").format(settings.temperature) if settings.temperature else "",
+    ]
+    return ", ".join(one for one in told if one)
 
 
 def images_in_words(count: int) -> str:

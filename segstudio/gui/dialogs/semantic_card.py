@@ -101,7 +101,9 @@ class CardDialog(QDialog):
         layout.setSpacing(3 * SPACING)
         layout.addWidget(description)
         layout.addLayout(form)
-        layout.addWidget(QLabel(self.tr("{} categories").format(len(card.categories))))
+        count = len(card.categories)
+        several = self.tr("{} categories").format(count)
+        layout.addWidget(QLabel(self.tr("1 category") if count == 1 else several))
         layout.addWidget(categories, 1)
         for part in (self.accept_licence, self.trouble, self.progress_text, self.bar):
             layout.addWidget(part)

@@ -46,6 +46,7 @@ class SemanticPanel(QWidget):
         self.models, self.showing = ModelChoice(), ShowingView()
         self.asking = PredictFields()
         self.disclosure = Disclosure(self.tr("How it is asked"), self.asking)
+        self.asking.summed_up.connect(self.disclosure.summary.show_text)
         self.predict = QPushButton(self.tr("Predict"), self)
         self.predict.setToolTip(self.tr("Give every pixel of this image a category (Ctrl+P)"))
         self.more = QToolButton(self)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QPushButton,
     QSpinBox,
@@ -16,6 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from segstudio.gui.icons import icon
+from segstudio.gui.panels.status import ElidedLabel
+from segstudio.gui.semantic_words import asked_in_words
 from segstudio.gui.theme import SPACING, numeric_font
 from segstudio.models.semantic.contract import CrfSettings, PredictSettings
 
@@ -25,7 +28,7 @@ ACROSS = 3  # boxes of scales in a row
 
 
 class Disclosure(QWidget):
-    """A heading that opens and shuts what is below it."""
+    """A heading that opens and shuts what is below it; while that is shut, a summary of it."""
 
     opened = Signal(bool)
 
@@ -37,16 +40,23 @@ class Disclosure(QWidget):
         self.button.setCheckable(True)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.button.setProperty("role", "disclosure")
+        self.summary = ElidedLabel(self)
+        self.summary.setProperty("role", "dim")
+        heading = QHBoxLayout()
+        heading.setSpacing(SPACING)
+        heading.addWidget(self.button)
+        heading.addWidget(self.summary, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACING)
-        layout.addWidget(self.button)
+        layout.addLayout(heading)
         layout.addWidget(content)
         self.button.toggled.connect(self._show)
         self._show(False)
 
     def _show(self, is_open: bool) -> None:
         self.content.setVisible(is_open)
+        self.summary.setVisible(not is_open)
         self.button.setIcon(icon("down" if is_open else "next"))
         self.opened.emit(is_open)
 
@@ -55,6 +65,7 @@ class PredictFields(QWidget):
     """The fields; `value` is what they say."""
 
     changed = Signal(object)  # PredictSettings
+    summed_up = Signal(str)  # what is otherwise than usual, in words; "" for nothing
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -141,6 +152,7 @@ class PredictFields(QWidget):
         self._overlap = settings.overlap
         del blockers
         self.usual.setEnabled(settings != PredictSettings())
+        self.summed_up.emit(asked_in_words(settings))
 
     def _take_usual(self) -> None:
         self.show_settings(PredictSettings())

@@ -21,7 +21,12 @@ from segstudio.gui.panels.semantic_asking import SCALES, PredictFields
 from segstudio.gui.panels.semantic_card import ModelChoice
 from segstudio.gui.panels.semantic_legend import NAME, PERCENT, PIXELS, SURE, Legend
 from segstudio.gui.semantic_state import ModelRow
-from segstudio.gui.semantic_words import get_text, scores_in_words, settings_in_words
+from segstudio.gui.semantic_words import (
+    asked_in_words,
+    get_text,
+    scores_in_words,
+    settings_in_words,
+)
 from segstudio.models.card import WeightsFile
 from segstudio.models.semantic.card import NetworkSpec, SemanticCard
 from segstudio.models.semantic.contract import CrfSettings, PredictSettings
@@ -153,8 +158,10 @@ def test_fields_say_what_they_were_shown(qtbot: QtBot) -> None:
     fields.changed.connect(told.append)
     fields.show_settings(wanted)
     assert fields.value == wanted and told == []
+    assert asked_in_words(wanted) == "3 scales, mirrored, CRF, window 768 px, temperature 1.5"
     fields.usual.click()
     assert told == [PredictSettings()]
+    assert asked_in_words(PredictSettings()) == ""
 
 
 def test_without_any_scale_it_is_the_images_own(qtbot: QtBot) -> None:
@@ -164,6 +171,16 @@ def test_without_any_scale_it_is_the_images_own(qtbot: QtBot) -> None:
     assert fields.value.scales == (1.0,)
     assert fields.scales[1.0].isChecked()
     assert tuple(fields.scales) == SCALES
+
+
+def test_what_is_otherwise_than_usual_is_told_while_the_fields_are_shut(qtbot: QtBot) -> None:
+    panel = SemanticPanel()
+    qtbot.addWidget(panel)
+    panel.asking.show_settings(PredictSettings(scales=(0.5,), crf=CrfSettings()))
+    assert panel.disclosure.summary.whole_text == "× 0.5, CRF"
+    assert panel.disclosure.summary.isVisibleTo(panel)
+    panel.disclosure.button.setChecked(True)
+    assert not panel.disclosure.summary.isVisibleTo(panel)
 
 
 # -- legend -------------------------------------------------------------------------------------
