@@ -43,7 +43,8 @@ def titled(sets: Sequence[LabelSet]) -> list[LabelSet]:
 
     Reads the cards of the models that were trained here: off the GUI thread.
     """
-    cards = {card.key: card.title for card in (*PROMPT_MODELS, *semantic_cards())}
+    cards = {card.key: card.title for card in PROMPT_MODELS}
+    cards |= {card.key: card.title for card in semantic_cards()}
     titles = [_title(one, cards) for one in sets]
     often = Counter(titles)
     return [

@@ -36,14 +36,15 @@ class Line:
 def stairs(recall: Floats, precision: Floats) -> tuple[Floats, Floats]:
     """x and y of a line whose area is the sum of precisions, each times its step of recall.
 
-    It drops to 0 where nothing reaches any further.
+    It drops to 0 where nothing reaches any further. Level stretches have no points between.
     """
     reached = np.flatnonzero(precision > 0)
     end = int(reached[-1]) + 1 if reached.size else 0
     if not end:
         return np.zeros(1), np.zeros(1)
-    x = np.concatenate([[0.0], np.repeat(recall[:end], 2)])
-    y = np.concatenate([np.repeat(precision[:end], 2), [0.0]])
+    ends = np.flatnonzero(np.append(np.diff(precision[:end]) != 0, True))
+    x = np.concatenate([[0.0], np.repeat(recall[ends], 2)])
+    y = np.concatenate([np.repeat(precision[ends], 2), [0.0]])
     return (x, y) if end < len(recall) else (x[:-1], y[:-1])
 
 

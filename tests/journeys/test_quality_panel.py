@@ -237,7 +237,11 @@ def test_the_curves_of_a_models_objects_are_drawn_and_saved(
     shown = panel(hand)
     names = [shown.first.itemText(at).rstrip(" 0123456789") for at in range(shown.first.count())]
     assert "Made with Graph cut (built in)" in names
-    assert shown.truth.currentText().startswith("People's work")
+    chosen = [combo.currentText() for combo in (shown.first, shown.truth)]
+    assert [text.split("  ")[0] for text in chosen] == [
+        "Models' work",
+        "People's work",
+    ]
     shown.compare.click()
     hand.wait(lambda: shown.tabs.isVisibleTo(shown), "nothing is compared")
     shown.tabs.setCurrentWidget(shown.curves)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
@@ -43,19 +42,19 @@ from segstudio.gui.quality_words import (
 from segstudio.gui.theme import SPACING
 
 PEOPLE = AnnotationFilter(stage=Stage.ASSISTED).key
+MACHINES = AnnotationFilter(stage=Stage.AUTOMATIC).key
 FOLDER = "\0folder"
 LEAST, ENOUGH = 160, 280  # px of what was found; in a lower panel one scrolls
 
 
 class _Pages(QTabWidget):
-    """As high as there is room, however high the pages would like to be."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+    """As high as there is room, and as it must be, however high its pages would like to be."""
 
     def hasHeightForWidth(self) -> bool:
         return False
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
 
 class QualityPanel(QScrollArea):
@@ -194,7 +193,8 @@ class QualityPanel(QScrollArea):
 
     def show_sets(self, sets: Sequence[LabelSet], splits: Sequence[str] = ()) -> None:
         """What may be chosen; what was chosen stays where it is still there."""
-        before = [_key(combo) for combo in (self.first, self.truth)]
+        chosen = bool(self._sets)
+        before = [_key(combo) if chosen else FOLDER for combo in (self.first, self.truth)]
         self._sets = list(sets)
         for combo in (self.first, self.truth):
             combo.clear()
@@ -335,10 +335,10 @@ def _key(combo: QComboBox) -> str:
 
 
 def _guess(sets: Sequence[LabelSet]) -> int:
-    """What one most likely wants to hold against all annotations: what a machine made."""
-    for wanted in ("prediction", "model", "stage", "run"):
+    """What one most likely wants to hold against people's work: what a machine made alone."""
+    for wanted in (MACHINES, "prediction", "stage", "model", "run"):
         for place, one in enumerate(sets):
-            if one.kind == wanted:
+            if wanted in {one.key, one.kind}:
                 return place
     return min(1, len(sets) - 1)
 

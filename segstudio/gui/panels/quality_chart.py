@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-from segstudio.gui.theme import Tokens, contrast, current_tokens, theme_signal
+from segstudio.gui.panels.quality_curves import visible
+from segstudio.gui.theme import current_tokens, theme_signal
 from segstudio.metrics.curve_picture import Line, stairs
 
-LEAST = QSize(180, 110)  # px
+LEAST = QSize(150, 110)  # px
+GRID = 45  # opacity of the grid, of 255
 PALE = 70  # opacity of what is not chosen, of 255
 MANY = 24  # curves from which on smooth lines take too long
-VISIBLE = 3.0  # contrast of a line to what is behind it, at least (WCAG 2.2)
 
 pg.setConfigOptions(antialias=True, exitCleanup=False)
 
 
-class PrecisionRecallChart(pg.PlotWidget):  # type: ignore[misc]
-    """A line for each category; those that are chosen stand out from the others."""
+class PrecisionRecallChart(pg.GraphicsLayoutWidget):  # type: ignore[misc]
+    """A line for each category; those that are chosen stand out from the others.
+
+    Made of axes and a box: pyqtgraph's plots bring menus along, which take most of their making.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,12 +36,20 @@ class PrecisionRecallChart(pg.PlotWidget):  # type: ignore[misc]
         self.setAccessibleName(self.tr("Precision by recall"))
         self.setMinimumSize(LEAST)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        plot = self.getPlotItem()
-        plot.setMenuEnabled(False)
-        plot.setMouseEnabled(False, False)
-        plot.hideButtons()
-        plot.setRange(xRange=(0, 1), yRange=(0, 1.02), padding=0)
-        plot.setContentsMargins(0, 4, 8, 0)
+        self._box = self.addViewBox(0, 1, enableMenu=False, enableMouse=False)
+        self._box.setRange(xRange=(0, 1), yRange=(0, 1.02), padding=0)
+        self._axes = {
+            self.tr("Precision"): pg.AxisItem("left"),
+            self.tr("Recall"): pg.AxisItem("bottom"),
+        }
+        for place, axis in zip(((0, 0), (1, 1)), self._axes.values(), strict=True):
+            self.addItem(axis, *place)
+            axis.linkToView(self._box)
+            axis.setGrid(GRID)
+            axis.enableAutoSIPrefix(False)
+            axis.setZValue(-1)
+        self.ci.layout.setSpacing(0)
+        self.ci.setContentsMargins(0, 4, 8, 0)
         app = QApplication.instance()
         if isinstance(app, QApplication):
             theme_signal(app).connect(self._wear)
@@ -54,11 +65,11 @@ class PrecisionRecallChart(pg.PlotWidget):  # type: ignore[misc]
     def show_lines(self, lines: Sequence[Line], chosen: Collection[str] = ()) -> None:
         """Draw these in place of others, those whose names are `chosen` above all."""
         self._lines, self._chosen = tuple(lines), frozenset(chosen)
-        plot = self.getPlotItem()
         while len(self._items) > len(self._lines):
-            plot.removeItem(self._items.pop())
+            self._box.removeItem(self._items.pop())
         while len(self._items) < len(self._lines):
-            self._items.append(plot.plot())
+            self._items.append(pg.PlotCurveItem())  # a fifth of what a PlotDataItem takes
+            self._box.addItem(self._items[-1], ignoreBounds=True)
         for item, line in zip(self._items, self._lines, strict=True):
             item.opts["antialias"] = len(self._lines) < MANY
             item.setData(*stairs(line.recall, line.precision))
@@ -75,18 +86,14 @@ class PrecisionRecallChart(pg.PlotWidget):  # type: ignore[misc]
     def _wear(self) -> None:
         tokens = current_tokens()
         self.setBackground(tokens.panel)
-        plot = self.getPlotItem()
         small = QFont(self.font())
         small.setPointSizeF(max(7.0, self.font().pointSizeF() - 1.5))
-        for name, title in (("left", self.tr("Precision")), ("bottom", self.tr("Recall"))):
-            axis = plot.getAxis(name)
-            plot.setLabel(name, title, color=tokens.dim)
+        for title, axis in self._axes.items():
+            axis.setLabel(title, color=tokens.dim)
             axis.setPen(pg.mkPen(tokens.line))
             axis.setTextPen(pg.mkPen(tokens.dim))
             axis.setTickFont(small)
-            axis.enableAutoSIPrefix(False)
-        plot.getAxis("left").setWidth(48)
-        plot.showGrid(x=True, y=True, alpha=0.2)
+        next(iter(self._axes.values())).setWidth(48)
         self._colour_lines()
 
     def _colour_lines(self) -> None:
@@ -96,16 +103,6 @@ class PrecisionRecallChart(pg.PlotWidget):  # type: ignore[misc]
             ahead = line.name in self._chosen
             if self._chosen and not ahead:
                 colour.setAlpha(PALE)
-            item.setPen(pg.mkPen(colour, width=3 if ahead else 1.5))
+            thin = 1.5 if len(self._lines) < MANY else 1
+            item.setPen(pg.mkPen(colour, width=3 if ahead else thin))
             item.setZValue(1 if ahead else 0)
-
-
-def visible(colour: str, tokens: Tokens) -> str:
-    """The colour, as far towards the text's as it takes to be seen on a panel."""
-    one, text = pg.mkColor(colour), tokens.colour("text")
-    for part in np.linspace(0, 1, 11):
-        pairs = zip(one.getRgb()[:3], text.getRgb()[:3], strict=True)
-        mixed = "#" + "".join(f"{round((1 - part) * a + part * b):02x}" for a, b in pairs)
-        if contrast(mixed, tokens.panel) >= VISIBLE:
-            return mixed
-    return tokens.text

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+import numpy as np
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QMenu,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from segstudio.core.category import category_colour
+from segstudio.core.category import category_colour, parse_colour
 from segstudio.engine.evaluation_curves import KINDS, CategoryCurve, curves_csv
 from segstudio.engine.evaluation_scores import Evaluation
+from segstudio.gui.dialogs.report_table import Finding, ReportTable
 from segstudio.gui.icons import icon
-from segstudio.gui.panels.training_bars import ShareBars
+from segstudio.gui.panels.categories import swatch
 from segstudio.gui.quality_words import curve_kind, why_no_curves
-from segstudio.gui.theme import SPACING
+from segstudio.gui.theme import SPACING, Tokens, contrast, current_tokens
 from segstudio.metrics.curve_picture import Line, curve_picture
 
+Index = QModelIndex | QPersistentModelIndex
 CHART = "segstudio.gui.panels.quality_chart"
-LIST = 150  # px of the list beside a chart, at least
+LIST = 165  # px of the list beside a chart, at least
+FILTERED = 16  # categories from which on one wants to look for one
+SWATCH = 12  # px of a side
+VISIBLE = 3.0  # contrast of a line to what is behind it, at least (WCAG 2.2)
 MOST = 16_777_215  # px of any widget (QWIDGETSIZE_MAX)
+
+
+class _Names(QStyledItemDelegate):
+    """Names beside the colours of their curves."""
+
+    colours: Mapping[str, str] = {}
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        colour = self.colours.get(index.data())
+        if colour is not None:
+            option.icon = swatch(visible(colour, current_tokens()))
+            option.decorationSize = QSize(SWATCH, SWATCH)
+            option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
 
 
 class CurvesPage(QWidget):
@@ -46,7 +70,13 @@ class CurvesPage(QWidget):
         self.kind.setAccessibleName(self.tr("Curves of"))
         self.kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.told, self.why = QLabel(), QLabel()
-        self.list = ShareBars(self.tr("AP by category"), (self.tr("Category"), self.tr("AP")))
+        headings = self.tr("Category"), self.tr("AP")
+        self.list = ReportTable(self.tr("AP by category"), headings)
+        self._names_shown = _Names(self.list.view)
+        self.list.view.setItemDelegateForColumn(0, self._names_shown)
+        header = self.list.view.horizontalHeader()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.more = QToolButton()
         self.enlarged = False  # in a window of its own
         self.chart: Any = None  # PrecisionRecallChart, once pyqtgraph is there
@@ -76,7 +106,7 @@ class CurvesPage(QWidget):
         self.more.setToolTip(self.tr("Show the curves larger, or save them"))
         self.more.setAccessibleName(self.more.toolTip())
         self._both = QBoxLayout(QBoxLayout.Direction.TopToBottom)
-        self._both.addWidget(self.list, 2)
+        self._both.addWidget(self.list, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, SPACING, 0, 0)
         column.setSpacing(SPACING)
@@ -95,7 +125,8 @@ class CurvesPage(QWidget):
         wide = event.size().width() > event.size().height()
         directions = QBoxLayout.Direction
         self._both.setDirection(directions.LeftToRight if wide else directions.TopToBottom)
-        self.list.setMaximumWidth(max(LIST, self.width() * 2 // 5) if wide else MOST)
+        self.list.setMinimumWidth(LIST if wide else 0)
+        self.list.setMaximumWidth(max(LIST, self.width() // 3) if wide else MOST)
 
     # -- told from outside ----------------------------------------------------------------------
 
@@ -123,7 +154,7 @@ class CurvesPage(QWidget):
         """pyqtgraph is imported by now: make the chart."""
         if self.chart is None:
             self.chart = importlib.import_module(CHART).PrecisionRecallChart()
-            self._both.insertWidget(0, self.chart, 3)
+            self._both.insertWidget(0, self.chart, 2)
             self._draw()
 
     # -- drawing --------------------------------------------------------------------------------
@@ -152,9 +183,10 @@ class CurvesPage(QWidget):
         mean = sum(one.ap for one in curves) / len(curves)
         self.told.setText(self.tr("Mean AP {:.1f} %").format(100 * mean))
         names = self._names()
-        rows = [(names[one.category], float(one.ap)) for one in curves]
-        self.list.show_shares(rows, colours)
-        self.list.view.setMinimumHeight(0)
+        self._names_shown.colours = colours
+        self.list.show_rows([Finding((names[one.category], float(one.ap))) for one in curves])
+        for widget in (self.list.filter, self.list.shown):
+            widget.setVisible(len(curves) >= FILTERED)
         self._draw_chart()
         self._want_chart()
 
@@ -199,3 +231,14 @@ class CurvesPage(QWidget):
         if self.curves:
             lines, title = self._lines(), self.kind.currentText()
             self.picture_wanted.emit(lambda: curve_picture(lines, title))
+
+
+def visible(colour: str, tokens: Tokens) -> str:
+    """The colour, as far towards the text's as it takes to be seen on a panel."""
+    ends = parse_colour(colour), parse_colour(tokens.text)
+    for part in np.linspace(0, 1, 11):
+        pairs = zip(*ends, strict=True)
+        mixed = "#" + "".join(f"{round((1 - part) * a + part * b):02x}" for a, b in pairs)
+        if contrast(mixed, tokens.panel) >= VISIBLE:
+            return mixed
+    return tokens.text

@@ -19,8 +19,8 @@ from segstudio.engine.evaluation import evaluate
 from segstudio.engine.evaluation_curves import KINDS, pixel_curves
 from segstudio.engine.evaluation_scores import Evaluation
 from segstudio.engine.label_sets import AnnotationFilter, annotation_set
-from segstudio.gui.panels.quality_chart import VISIBLE, PrecisionRecallChart, visible
-from segstudio.gui.panels.quality_curves import CurvesPage
+from segstudio.gui.panels.quality_chart import PrecisionRecallChart
+from segstudio.gui.panels.quality_curves import VISIBLE, CurvesPage, visible
 from segstudio.gui.theme import DARK, LIGHT, apply_theme, contrast
 from segstudio.metrics.curve_picture import Line, curve_picture, stairs
 from segstudio.metrics.precision_recall import BinnedCurves
