@@ -128,7 +128,8 @@ class NetworkChoice(QWidget):
             self.weights.setText(told if self.encoders.key else "")
         else:
             size = self.tr("{} MB").format(round(weights.size / 2**20)) if weights.size else ""
-            facts = (size or self.tr("size not published"), weights.licence, self._proof(weights))
+            licence = self.tr("licence {}").format(weights.licence)
+            facts = (size or self.tr("size not published"), licence, self._proof(weights))
             self.weights.setText(self._whence(weights).format(", ".join(facts)))
         self.weights.setVisible(bool(self.weights.text()))
 

@@ -25,7 +25,8 @@ from segstudio.gui.panels.training_run import RunShown, TrainingRunView
 from segstudio.gui.theme import SPACING
 from segstudio.gui.training_words import state_name
 
-FIRST_LIST = 100  # px of the list of runs, before anybody drags
+FIRST_LIST = 100  # px of the list of runs, before anybody drags, and its share at most
+FIRST_SHARE = 0.25
 BEGUN = 3  # the column of the times
 LARGE = (1000, 720)  # px of the window of its own
 NARROW = 420  # px below which there is no room for it
@@ -78,6 +79,8 @@ class TrainingPanel(QWidget):
         self.split.setStretchFactor(1, 1)
         self.split.setChildrenCollapsible(False)
         self.split.setSizes([FIRST_LIST, 6 * FIRST_LIST])
+        self._dragged = False
+        self.split.splitterMoved.connect(self._keep_sizes)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * SPACING, SPACING, 2 * SPACING, 2 * SPACING)
         layout.setSpacing(2 * SPACING)
@@ -89,6 +92,12 @@ class TrainingPanel(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.runs.view.setColumnHidden(BEGUN, self.width() < NARROW)
+        if not self._dragged:  # in a low window the one that is looked at has more of it
+            list_high = min(FIRST_LIST, round(FIRST_SHARE * self.height()))
+            self.split.setSizes([list_high, max(1, self.height() - list_high)])
+
+    def _keep_sizes(self) -> None:
+        self._dragged = True
 
     def show_empty(self, text: str) -> None:
         """What to do before the first training."""
