@@ -135,6 +135,9 @@ def test_the_worst_image_comes_first_and_a_click_shows_the_place(
     assert Box(x.min(), y.min(), x.max() + 1, y.max() + 1).x0 <= box.x0
     x0, y0, x1, y1 = hand.canvas.view.visible
     assert x0 <= box.x0 and y0 <= box.y0 and x1 >= box.x1 and y1 >= box.y1
+    hand.press("D")
+    hand.wait(lambda: hand.workspace.session.image.path == "2.png", "the next does not open")
+    assert hand.canvas.overlay.sought is None  # the frame was of another image
 
 
 def test_the_matrix_is_read_enlarged_and_saved_as_picture_and_table(

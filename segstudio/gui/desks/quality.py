@@ -58,11 +58,12 @@ class QualityDesk(QObject):
         self._folders: list[LabelMapFolder] = []
         self._found: list[LabelSet] = []
         self._waiting: tuple[str, Box] | None = None  # until that image is open
+        self._marked = ""  # the image that has a frame now
         self._job: Job[tuple[Evaluation, list[Finding]]] | None = None
         self._forget = QTimer(self)
         self._forget.setSingleShot(True)
         self._forget.setInterval(SHOWN_MS)
-        self._forget.timeout.connect(lambda: self._mark(None))
+        self._forget.timeout.connect(lambda: self._mark(None) if self._marked else None)
         workspace.project_changed.connect(self._follow_project)
 
     def _follow_project(self) -> None:
@@ -119,23 +120,22 @@ class QualityDesk(QObject):
     def compare(self, first: LabelSet, truth: LabelSet, options: EvaluationOptions) -> None:
         """Compare two sets; edits that are under way come first."""
 
-        images = dict(self._workspace.images)
+        images, store = dict(self._workspace.images), self._workspace.store
 
         def work(cancel: CancelToken, report: ProgressSink) -> tuple[Evaluation, list[Finding]]:
             result = evaluate(first, truth, options, report, cancel)
             return result, image_rows(result, images)
 
         def done(found: tuple[Evaluation, list[Finding]]) -> None:
-            self._workspace.tell(self.tr("Compared: {:,} images").format(len(found[1])))
-            self.compared.emit(*found)
+            if store is self._workspace.store:
+                self._workspace.tell(self.tr("Compared: {:,} images").format(len(found[1])))
+                self.compared.emit(*found)
             self.ended.emit()
 
         def failed(error: Exception) -> None:
             self._workspace.tell_error(error)
             self.ended.emit()
             self.refresh()  # what is gone is not offered again
-
-        store = self._workspace.store
 
         def start(_: object = None) -> None:
             if store is not self._workspace.store:
@@ -161,14 +161,18 @@ class QualityDesk(QObject):
     def arrive(self) -> None:
         """An image was opened: show the place, if it is on that one."""
         session, waiting = self._workspace.session, self._waiting
-        if session is None or waiting is None or session.image.path != waiting[0]:
+        here = session.image.path if session is not None else ""
+        if self._marked not in {"", here}:  # the frame is not of this image
+            self._mark(None)
+        if waiting is None or here != waiting[0]:
             return
         self._waiting = None
         self._canvas.set_view(self._canvas.view.showing(waiting[1]))
-        self._mark(waiting[1])
+        self._mark(waiting[1], here)
         self._forget.start()
 
-    def _mark(self, box: Box | None) -> None:
+    def _mark(self, box: Box | None, path: str = "") -> None:
+        self._marked = path
         self._canvas.overlay.sought = box
         self._canvas.update()
 
