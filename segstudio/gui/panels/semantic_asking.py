@@ -44,7 +44,7 @@ class Disclosure(QWidget):
         self.summary.setProperty("role", "dim")
         heading = QHBoxLayout()
         heading.setSpacing(SPACING)
-        heading.addWidget(self.button)
+        heading.addWidget(self.button, 0, Qt.AlignmentFlag.AlignLeft)
         heading.addWidget(self.summary, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
