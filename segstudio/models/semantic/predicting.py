@@ -186,9 +186,10 @@ def _windows(
         )
     scale = model.card.scale
     tile = padded_length(settings.tile or model.card.side, multiple) / scale
-    unit = grid_unit(multiple, scale)
     # Rounded down: a pixel more than the tile would be filled up to the next multiple.
-    ys, xs = (spans(length, max(1, int(tile)), settings.overlap, unit) for length in size)
+    side = max(1, int(tile))
+    unit = grid_unit(multiple, scale, side // 2)
+    ys, xs = (spans(length, side, settings.overlap, unit) for length in size)
     return ys, xs
 
 

@@ -81,16 +81,18 @@ def spans(length: int, tile: int, overlap: float, unit: int) -> tuple[Span, ...]
     )
 
 
-def grid_unit(multiple: int, scale: float) -> int:
+def grid_unit(multiple: int, scale: float, most: int) -> int:
     """The least step, in image pixels, that is a multiple of `multiple` pixels of the network.
 
-    The network sees the image enlarged by `scale`. Where there is none of use, one that nearly is.
+    The network sees the image enlarged by `scale`. Where there is none up to `most`, which windows
+    must not be farther apart than to cover the image, one that nearly is such a multiple.
     """
     near = Fraction(scale).limit_denominator(_DENOMINATOR)
     if abs(near - Fraction(scale)) < 1e-6:
         whole = multiple * near.denominator
-        return whole // math.gcd(whole, near.numerator)
-    return max(1, round(multiple / scale))
+        if (unit := whole // math.gcd(whole, near.numerator)) <= most:
+            return unit
+    return max(1, min(most, round(multiple / scale)))
 
 
 def window_pixels(pixels: Rgb8, ys: Span, xs: Span, scale: float) -> Rgb8:

@@ -60,7 +60,14 @@ def test_an_image_no_longer_than_the_window_has_one() -> None:
     ("scale", "unit"), [(1.0, 32), (0.5, 64), (2.0, 16), (0.75, 128), (1.5, 64), (0.37, 86)]
 )
 def test_steps_in_the_image_are_whole_steps_of_the_network(scale: float, unit: int) -> None:
-    assert grid_unit(32, scale) == unit
+    assert grid_unit(32, scale, 256) == unit
+
+
+def test_small_windows_of_a_scaled_network_leave_no_gap_between_them() -> None:
+    """Steps that are whole for the network may be larger than the window."""
+    assert grid_unit(32, 1.75, 18) == 18
+    assert grid_unit(32, 0.75, 42) == 42
+    assert grid_unit(32, 1.0, 0) == 1
 
 
 @settings(max_examples=40)
