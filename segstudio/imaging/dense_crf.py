@@ -179,4 +179,8 @@ class _Bilateral:
         self._lattice = Lattice(features.reshape(-1, 5), weight, cancel)
 
     def filter(self, values: Floats, cancel: CancelToken) -> Floats:
-        return self._lattice.filter(values, cancel)
+        parts = [
+            self._lattice.filter(values[:, start : start + _CHANNELS], cancel)
+            for start in range(0, values.shape[1], _CHANNELS)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

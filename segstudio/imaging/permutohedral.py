@@ -50,17 +50,18 @@ class Lattice:
         of_corner, of_rank = _FACTORS[:, : depth + 1]
         keys = _weighted(nearest, of_corner) + _weighted(rank, of_rank)
         token.check()
-        examples, simplex, _ = _unique(keys)
+        examples, simplex, _ = _unique(keys, token)
         token.check()
         corners = _corner_keys(nearest[examples], rank[examples], of_corner)
         token.check()
-        _, corner, points = _unique(corners.ravel())
+        _, corner, points = _unique(corners.ravel(), token)
         token.check()
         self.corners = len(points)
         indices = corner.reshape(-1, depth + 1).astype(np.int32)[simplex]
         ends = np.arange(0, count * (depth + 1) + 1, depth + 1, dtype=np.int64)
         shape = count, self.corners
         self._slice = sparse.csr_matrix((weights.ravel(), indices.ravel(), ends), shape=shape)
+        token.check()
         self._splat = self._slice.T  # by columns: values are read in their order
         steps = of_corner.sum() - of_corner * (depth + 1)
         order = np.argsort(points)
@@ -165,18 +166,21 @@ def _corner_keys(nearest: Ints, rank: npt.NDArray[np.int8], factors: Keys) -> Ke
     return keys
 
 
-def _unique(keys: Keys) -> tuple[Indices, Indices, Keys]:
+def _unique(keys: Keys, cancel: CancelToken) -> tuple[Indices, Indices, Keys]:
     """Where each different key comes first, the number of each key's kind, and the different keys.
 
     Kinds are numbered by where they come first, so that neighbours' numbers are close together.
     """
     order = np.argsort(keys)
+    cancel.check()
     ordered = keys[order]
     fresh = np.ones(len(keys), bool)
     fresh[1:] = ordered[1:] != ordered[:-1]
     starts = np.flatnonzero(fresh)
     first = np.minimum.reduceat(order, starts)
+    cancel.check()
     by_place = np.argsort(first)
+    cancel.check()
     number = np.empty(len(starts), np.intp)
     number[by_place] = np.arange(len(starts))
     kind = np.empty(len(keys), np.intp)

@@ -17,6 +17,7 @@ from segstudio.models.semantic.contract import PredictSettings, SemanticModel
 from segstudio.models.semantic.tiling import Span, padded, window_pixels
 
 _LEAST_SCALE, _MOST_SCALE = 0.05, 20.0
+_CPU_PIECE = 1 << 22  # floats that are resized before a cancel is heeded
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,8 @@ def window_probabilities(
     (antialiased where that shrinks them), before they become probabilities. Raises Cancelled
     between passes.
     """
-    ys, xs = windows[0]
-    size = ys.stop - ys.start, xs.stop - xs.start
     total: Tensor | None = None
-    for logits in _logits(model, pixels, windows, size, asking):
+    for logits in _logits(model, pixels, windows, asking, cancel):
         cancel.check()
         chances = _softmax(logits, asking.temperature)
         cancel.check()
@@ -82,10 +81,12 @@ def _logits(
     model: SemanticModel,
     pixels: Rgb8,
     windows: Sequence[tuple[Span, Span]],
-    size: tuple[int, int],
     asking: Asking,
+    cancel: CancelToken,
 ) -> Iterator[Tensor]:
     """(n, C, h, w) float32 for each pass."""
+    ys, xs = windows[0]
+    size = ys.stop - ys.start, xs.stop - xs.start
     categories = len(model.card.categories)
     for scale in asking.scales:
         shown = [window_pixels(pixels, *window, scale) for window in windows]
@@ -101,7 +102,7 @@ def _logits(
                     f"names {categories}; take another model."
                 )
             logits = (logits.flip(-1) if mirrored else logits)[..., :height, :width]
-            yield _resized(logits, size)
+            yield _resized(logits, size, cancel)
 
 
 def _softmax(logits: Tensor, temperature: float) -> Tensor:
@@ -113,11 +114,23 @@ def _softmax(logits: Tensor, temperature: float) -> Tensor:
     return chances.div_(chances.sum(dim=1, keepdim=True))
 
 
-def _resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Of `size` (h, w), float32."""
+def _resized(logits: Tensor, size: tuple[int, int], cancel: CancelToken) -> Tensor:
+    """Of `size` (h, w), float32; on a CPU some categories at a time. Raises Cancelled."""
     if tuple(logits.shape[-2:]) == size:
         return logits.float()
     shrinks = logits.shape[-2] > size[0] and logits.device.type != "mps"  # which lacks the kernel
-    return functional.interpolate(
-        logits.float(), size, mode="bilinear", align_corners=False, antialias=shrinks
-    )
+    count, categories, height, width = logits.shape
+    made = torch.empty((count, categories, *size), dtype=torch.float32, device=logits.device)
+    area = count * max(height * width, size[0] * size[1])
+    step = max(1, _CPU_PIECE // area) if logits.device.type == "cpu" else categories
+    for start in range(0, categories, step):
+        cancel.check()
+        some = slice(start, start + step)
+        made[:, some] = functional.interpolate(
+            logits[:, some].float().contiguous(),
+            size,
+            mode="bilinear",
+            align_corners=False,
+            antialias=shrinks,
+        )
+    return made
