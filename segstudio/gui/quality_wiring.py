@@ -48,7 +48,7 @@ def wire_quality(window: MainWindow, workspace: Workspace, desks: DeskSet) -> No
     panel.folder_wanted.connect(desk.choose_folder)
     panel.place_wanted.connect(desk.show_place)
     panel.csv_wanted.connect(desk.save_csv)
-    panel.picture_wanted.connect(desk.save_picture)
+    panel.picture_wanted.connect(lambda drawn: desk.save_drawn(drawn, "confusion.png"))
     panel.larger_wanted.connect(lambda matrix: _larger_matrix(window, matrix))
     _wire_curves(panel.curves, window, workspace, desk)
 

@@ -183,7 +183,7 @@ class QualityDesk(QObject):
         kinds = self.tr("Tables") + " (*.csv)"
         self._ask_and_write(name, kinds, lambda: text.encode("utf-8", "replace"))
 
-    def save_picture(self, image: QImage, name: str = "confusion.png") -> None:
+    def save_picture(self, image: QImage, name: str) -> None:
         """Ask where, and write a picture there; `name` is what it is called at first."""
         self._ask_and_write(name, self.tr("Pictures") + " (*.png)", lambda: png(image))
 

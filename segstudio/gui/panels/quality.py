@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -40,6 +40,7 @@ from segstudio.gui.quality_words import (
     verdict,
 )
 from segstudio.gui.theme import SPACING
+from segstudio.metrics.confusion_picture import confusion_picture
 
 PEOPLE = AnnotationFilter(stage=Stage.ASSISTED).key
 MACHINES = AnnotationFilter(stage=Stage.AUTOMATIC).key
@@ -64,7 +65,7 @@ class QualityPanel(QScrollArea):
     folder_wanted = Signal(int)  # 0: for the first set, 1: for the truth
     place_wanted = Signal(str, object)  # an image's path, and a box on it or None
     csv_wanted = Signal(str)
-    picture_wanted = Signal(QImage)
+    picture_wanted = Signal(object)  # a function without arguments: (H, W, 3) uint8 RGB
     larger_wanted = Signal(object)  # Matrix
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -186,7 +187,7 @@ class QualityPanel(QScrollArea):
             table.opened.connect(lambda *_: self._open(self.images.view.currentIndex().row()))
         self.matrix.cell_chosen.connect(lambda *at: self.cell.setText(self.matrix.told(*at)))
         self.save_csv.clicked.connect(self._save_csv)
-        self.save_picture.clicked.connect(lambda: self.picture_wanted.emit(self.matrix.picture()))
+        self.save_picture.clicked.connect(self._save_picture)
         self.larger.clicked.connect(lambda: self.larger_wanted.emit(self._matrix()))
 
     # -- choosing -------------------------------------------------------------------------------
@@ -288,7 +289,7 @@ class QualityPanel(QScrollArea):
         fill: dict[QWidget | None, Callable[[Evaluation], None]] = {
             self.images: lambda _: self.images.show_rows(rows),
             self.scores: lambda found: self.scores.show_rows(score_rows(found)),
-            self.categories: self._fill_categories,
+            self.categories: lambda found: _show_categories(self.categories, found),
             self.matrix.parentWidget(): lambda _: self.matrix.show_matrix(self._matrix()),
             self.curves: self.curves.show_result,
             self.left_out: lambda found: self.left_out.show_rows(left_out_rows(found)),
@@ -305,16 +306,18 @@ class QualityPanel(QScrollArea):
             self._next.stop()
             self.verticalScrollBar().setValue(self.tabs.y())
 
-    def _fill_categories(self, result: Evaluation) -> None:
-        headings, rows = category_columns(result)
-        self.categories.show_rows(rows, headings=headings)
-
     def _matrix(self) -> Matrix | None:
         result = self._result
         if result is None:
             return None
         names = tuple(row.name for row in result.categories)
         return Matrix(names, result.confusion.counts, self.tr("nothing"))
+
+    def _save_picture(self) -> None:
+        if self._result is not None:
+            names = [row.name for row in self._result.categories]
+            matrix = self._result.confusion
+            self.picture_wanted.emit(lambda: confusion_picture(matrix, names))
 
     def _save_csv(self) -> None:
         if self._result is not None:
@@ -328,6 +331,11 @@ class QualityPanel(QScrollArea):
                 found.path or str(found.cells[0]),
                 found.box if isinstance(found, PlaceRow) else None,
             )
+
+
+def _show_categories(table: ReportTable, result: Evaluation) -> None:
+    headings, rows = category_columns(result)
+    table.show_rows(rows, headings=headings)
 
 
 def _key(combo: QComboBox) -> str:

@@ -18,14 +18,13 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from segstudio.gui.theme import LIGHT, Tokens, contrast, current_tokens, numeric_font
+from segstudio.gui.theme import Tokens, contrast, current_tokens, numeric_font
 
 SMALLEST, LARGEST = 3.0, 48.0  # px a cell
 NUMBERED = 27.0  # px a cell from which on a number fits
 NAMED = 11.0  # and a name beside it
-SAVED = 44.0  # px a cell in a saved picture of few categories
-MOST_SAVED = 6000  # px of a side of a saved picture
 GAP = 6.0
+MANY = 30  # categories from which on cells are painted as one picture: 150 of them took 0.2 s
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,24 +87,6 @@ class MatrixPicture(QWidget):
 
     # -- picture --------------------------------------------------------------------------------
 
-    def picture(self) -> QImage:
-        """The matrix on white, large enough to read, for a file."""
-        matrix = self._matrix
-        if matrix is None:
-            return QImage()
-        metrics = QFontMetricsF(self.font())
-        margin = _longest(metrics, matrix.columns) + 4 * GAP
-        columns = len(matrix.columns)
-        cell = min(SAVED, (MOST_SAVED - margin) / columns)
-        width, height = margin + cell * columns + GAP, margin + cell * len(matrix.names) + GAP
-        image = QImage(QSize(round(width), round(height)), QImage.Format.Format_RGB32)
-        image.fill(QColor(LIGHT.panel))
-        painter = QPainter(image)
-        painter.setFont(self.font())
-        self._paint(painter, matrix, _Frame(margin, margin, cell), LIGHT)
-        painter.end()
-        return image
-
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
         if self._matrix is not None:
@@ -127,11 +108,19 @@ class MatrixPicture(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         shares, cell = matrix.shares, frame.cell
         low, high = tokens.colour("hover"), tokens.colour("accent")
-        for (row, column), share in np.ndenumerate(shares):
+        many = len(matrix.names) > MANY
+        if many:
+            rows, columns = shares.shape
+            whole = QRectF(frame.left, frame.top, columns * cell, rows * cell)
+            painter.drawImage(whole, _coloured(shares, low, high))
+        least = 0.005 if many else 0.0
+        numbered = cell >= NUMBERED
+        for row, column in np.argwhere(shares >= least).tolist() if numbered or not many else ():
+            share = float(shares[row, column])
             area = QRectF(frame.left + column * cell, frame.top + row * cell, cell, cell)
-            colour = _between(low, high, float(share))
+            colour = _between(low, high, share)
             painter.fillRect(area.adjusted(0, 0, -1, -1) if cell > 6 else area, colour)
-            if cell >= NUMBERED and share >= 0.005:
+            if numbered and share >= 0.005:
                 painter.setPen(QColor(_readable(colour.name())))
                 painter.drawText(area, Qt.AlignmentFlag.AlignCenter, f"{100 * share:.0f}")
         self._paint_names(painter, matrix, frame, tokens)
@@ -213,6 +202,16 @@ def _cell(width: float, height: float, columns: int) -> float:
 
 def _longest(metrics: QFontMetricsF, names: tuple[str, ...]) -> float:
     return max((metrics.horizontalAdvance(name) for name in names), default=0.0)
+
+
+def _coloured(shares: npt.NDArray[np.float64], low: QColor, high: QColor) -> QImage:
+    """A pixel for each cell, in the colours of `_between`."""
+    part = (np.clip(shares, 0, 1) ** 0.6)[..., None]
+    one, other = (np.array((end.red(), end.green(), end.blue()), float) for end in (low, high))
+    pixels = np.ascontiguousarray(np.rint((1 - part) * one + part * other).astype(np.uint8))
+    rows, columns, _ = pixels.shape
+    form = QImage.Format.Format_RGB888
+    return QImage(pixels.data, columns, rows, 3 * columns, form).copy()
 
 
 def _between(low: QColor, high: QColor, share: float) -> QColor:
