@@ -101,6 +101,8 @@ def damage(place: Path, how: str) -> None:
         (place / library.WEIGHTS).write_bytes((place / library.WEIGHTS).read_bytes()[:-1])
     elif how == "no temperature":
         (place / library.CARD).write_text(json.dumps({**text, "temperature": 0.0}))
+    elif how == "no scale":
+        (place / library.CARD).write_text(json.dumps({**text, "scale": -0.5}))
     elif how == "another key":
         (place / library.CARD).write_text(json.dumps({**text, "key": "graph_cut"}))
     else:
@@ -116,6 +118,7 @@ def damage(place: Path, how: str) -> None:
         "of another shape",
         "no weights",
         "no temperature",
+        "no scale",
         "contradicts itself",
     ],
 )
