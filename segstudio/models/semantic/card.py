@@ -90,12 +90,14 @@ class Architecture:
 class SemanticCard:
     """A semantic model that can be used: published, or trained here.
 
-    `side` is the length, in pixels, of the squares that it was trained on: the sliding window's.
-    Images are enlarged or shrunk by `scale` before. `weights` is the published file, or None where
-    `folder` holds a model trained here. `noncommercial` weights may be used for research only; that
-    is shown before a download. `temperature` divides the logits (Guo et al. 2017). `scores` are
-    those measured when it was made, by name; `settings` and `trained_on` tell how and on what.
-    `loader` names the function that loads it; it takes the card, the path and a device.
+    `side` is the length, in pixels, of the sliding window: that of the squares that it was
+    trained on, or more, for what is around a pixel helps to tell what it is. Images are
+    enlarged or shrunk by `scale` before. `weights` is the published file, or None where
+    `folder` holds a model trained here. `noncommercial` weights may be used for research only;
+    that is shown before a download. `temperature` divides the logits (Guo et al. 2017).
+    `scores` are those measured when it was made, by name; `settings` and `trained_on` tell how
+    and on what. `loader` names the function that loads it; it takes the card, the path and a
+    device.
     """
 
     key: str

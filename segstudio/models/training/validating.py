@@ -26,6 +26,7 @@ from segstudio.models.training.preparation import Prepared
 from segstudio.models.training.progress import Progress
 from segstudio.models.training.validation import Looked, Scores, Validator
 
+LEAST_WINDOW = 512  # px that a model is asked for at once, however small its training squares were
 _SETTLED_STEPS = 200  # from one look to the next, after which batch norms' averages are right
 _SETTLING_BATCHES = 5  # else computed anew from so many
 
@@ -154,7 +155,7 @@ class Validating:
             licence=licence,
             noncommercial=noncommercial,
             normalisation=prepared.progress.normalisation,
-            side=prepared.settings.side,
+            side=max(prepared.settings.side, LEAST_WINDOW),
             temperature=scores.temperature(),
             settings=msgspec.to_builtins(prepared.settings),
             scores={"miou": told.miou, "pixel_accuracy": told.pixel_accuracy},
