@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFrame,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from segstudio.config.settings import Option, Settings, options
 from segstudio.gui.dialogs.fields import (
@@ -23,6 +30,7 @@ from segstudio.models.registry import PROMPT_MODELS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 ELSEWHERE = frozenset({"shortcuts"})  # has a dialog of its own
+_SCREEN_SHARE = 0.85  # of the screen's height, at most; what is more is scrolled
 
 
 class SettingsDialog(QDialog):
@@ -35,7 +43,7 @@ class SettingsDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Settings"))
-        self.setMinimumWidth(460)
+        self.setMinimumWidth(540)
         self.fields: dict[str, Field] = {}
         form = make_form()
         for name, option in options().items():
@@ -53,9 +61,29 @@ class SettingsDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(*[4 * SPACING] * 4)
         layout.setSpacing(4 * SPACING)
-        layout.addLayout(form)
-        layout.addStretch(1)
+        rows = QWidget()
+        rows.setLayout(form)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(rows)
+        layout.addWidget(self.area, 1)
         layout.addWidget(buttons)
+        self._fit(rows)
+
+    def _fit(self, rows: QWidget) -> None:
+        """Tall enough for all rows, where the screen is."""
+        bar = self.area.verticalScrollBar().sizeHint().width()
+        width = max(self.minimumWidth(), rows.minimumSizeHint().width() + bar + 8 * SPACING)
+        layout = rows.layout()
+        assert layout is not None
+        tall = layout.heightForWidth(width - bar - 8 * SPACING)
+        around = self.sizeHint().height() - self.area.sizeHint().height()
+        screen = self.screen().availableGeometry().height()
+        self.resize(
+            width, min(max(tall, rows.sizeHint().height()) + around, round(screen * _SCREEN_SHARE))
+        )
 
     def _field(self, name: str, option: Option, value: object) -> Field:
         choices = self._choices(name, option)

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from segstudio.config.settings import Settings, options
 from segstudio.gui.dialogs.settings import SettingsDialog
+from segstudio.gui.theme import SPACING
 from segstudio.models.registry import PROMPT_MODELS
 
 
@@ -82,3 +83,15 @@ def test_a_theme_is_tried_at_once_and_taken_back_on_cancel(qtbot: QtBot) -> None
     shown.dialog.close()
     assert shown.themes == ["dark", "light"]
     assert shown.said == []
+
+
+def test_on_a_low_screen_the_buttons_stay_in_sight_and_the_rows_are_scrolled(
+    shown: Shown, qtbot: QtBot
+) -> None:
+    dialog = shown.dialog
+    assert dialog.height() < dialog.screen().availableGeometry().height()
+    last = list(dialog.fields.values())[-1].widget
+    dialog.area.ensureWidgetVisible(last)
+    seen = dialog.area.viewport().rect()
+    assert seen.contains(last.mapTo(dialog.area.viewport(), last.rect().center()))
+    assert dialog.area.geometry().bottom() < dialog.height() - 2 * SPACING
