@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Tests run in as many processes as there are cores; on small networks several threads of each wait
 # for one another, and take up to ten times the processor's time. Programs that tests start heed it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell has what it starts in the background ignore Ctrl-C; some tests press it, also for programs
+# that they start, which take this over.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # What numba compiles is kept from run to run, also by the programs that tests start.
 _COMPILED = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_COMPILED))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
+import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from segstudio.cli.output import Output
 from segstudio.cli.training_options import (
@@ -109,11 +111,13 @@ def _train(arguments: argparse.Namespace, output: Output) -> int:
     from segstudio.engine.training_run import TrainingRuns  # noqa: PLC0415
 
     telling = _Telling(output)
-    with _opened(arguments.project, output.say) as store:
-        runs = TrainingRuns(store)
-        found = _wanted(arguments, runs, store, output)
-        process = runs.resume(found, telling.take)
-    status = _followed(process, output)
+    with ExitStack() as counting:
+        with _opened(arguments.project, output.say) as store:
+            runs = TrainingRuns(store)
+            found = _wanted(arguments, runs, store, output)
+            pressed = counting.enter_context(_CtrlC())
+            process = runs.resume(found, telling.take)
+        status = _followed(process, pressed, output)
     # The history notes the end; a project that went away meanwhile takes nothing from the training.
     with suppress(SegStudioError), _opened(arguments.project, _quiet) as store:
         TrainingRuns(store).history()
@@ -181,21 +185,40 @@ def _settings(arguments: argparse.Namespace, made: SetSurvey) -> TrainingSetting
     return chosen_settings(arguments, base)
 
 
-def _followed(process: TrainingProcess, output: Output) -> int:
+class _CtrlC:
+    """Counts Ctrl-C while a training runs; as an exception it is lost where a finaliser runs."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._before: Any = None
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.count += 1
+
+    def __enter__(self) -> Self:
+        here = threading.current_thread() is threading.main_thread()  # elsewhere none arrives
+        if here and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+
+def _followed(process: TrainingProcess, pressed: _CtrlC, output: Output) -> int:
     """Wait until it is over; the first Ctrl-C lets it save and stop, a second one kills it."""
-    status = 0
-    while True:
-        try:
-            if process.wait(_LOOK_SECONDS):
-                return status
-        except KeyboardInterrupt:
-            if status:
-                output.say("Ended at once; what was saved before is kept.")
-                process.kill()
-            else:
+    heeded = 0
+    while not process.wait(_LOOK_SECONDS):
+        if pressed.count > heeded:
+            heeded += 1
+            if heeded == 1:
                 output.say("Saving, then stopping; once more Ctrl-C ends it at once.")
                 process.stop()
-            status = INTERRUPTED
+            else:
+                output.say("Ended at once; what was saved before is kept.")
+                process.kill()
+    return INTERRUPTED if heeded else 0
 
 
 class _Telling:
