@@ -30,7 +30,7 @@ settings.register_profile(
     "same",
     derandomize=True,
     deadline=None,
-    max_examples=30,
+    max_examples=40,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(

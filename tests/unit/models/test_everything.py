@@ -150,7 +150,7 @@ def test_the_same_masks_with_the_real_decoder(
     mobile_model: SamModel, mobile_embedding: Embedding, official_mobile: Any
 ) -> None:
     asked = EverythingSettings(
-        points_per_side=2, predicted_iou=0.5, stability=0.2, box_nms=1.0, min_region=5
+        points_per_side=3, predicted_iou=0.5, stability=0.2, box_nms=1.0, min_region=5
     )
     network = mobile_model._network
     features = torch.from_numpy(mobile_embedding.arrays["image_embedding"])
