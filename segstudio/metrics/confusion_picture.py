@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segstudio.core.category import parse_colour
 from segstudio.metrics.confusion import ConfusionMatrix, Floats
+from segstudio.metrics.picture_text import Font, Rgb, cut, standing
 
 NOTHING = "nothing"
 CORNER = "truth \\ predicted"
@@ -23,9 +24,6 @@ _WRITTEN_IN = 30  # cells of so many pixels have a number
 _WIDEST_NAME = 200
 _MARGIN = 12
 _SCALE_STEPS = 50
-
-Rgb = tuple[int, int, int]
-Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class _Drawing:
         self._font = ImageFont.load_default(min(15, max(11, self._cell - 5)))
         self._small = ImageFont.load_default(min(13, self._cell / 3))
         self._title = ImageFont.load_default(15)
-        self._rows = [self._cut(name) for name in names]
+        self._rows = [cut(name, self._font, _WIDEST_NAME) for name in names]
         self._columns = [*self._rows, NOTHING]
         self._label = max(60, *(round(self._font.getlength(name)) for name in self._columns)) + 8
         self._left = self._top = _MARGIN + 24 + self._label
@@ -101,13 +99,6 @@ class _Drawing:
         self._scale()
         return self._picture
 
-    def _cut(self, name: str) -> str:
-        """The name as far as it fits, on one line."""
-        shown = " ".join(name.split())
-        while self._font.getlength(shown) > _WIDEST_NAME and len(shown) > 2:
-            shown = shown[:-2] + "…"
-        return shown
-
     def _titles(self) -> None:
         self._pen.text((self._left, _MARGIN), "Predicted", self._look.ink, self._title)
         self._standing("Truth", self._title, (_MARGIN, self._top))
@@ -123,10 +114,8 @@ class _Drawing:
 
     def _standing(self, text: str, font: Font, place: tuple[int, int]) -> None:
         """Text that reads upwards, with its top left corner there."""
-        width = round(font.getlength(text)) + 2
-        line = Image.new("RGB", (width, self._line), self._look.paper)
-        ImageDraw.Draw(line).text((0, self._line / 2), text, self._look.ink, font, anchor="lm")
-        self._picture.paste(line.transpose(Image.Transpose.ROTATE_90), place)
+        look = self._look
+        self._picture.paste(standing(text, font, look.ink, look.paper, self._line), place)
 
     def _square(self, row: int, column: int) -> None:
         x, y = self._left + column * self._cell, self._top + row * self._cell

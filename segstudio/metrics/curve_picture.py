@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segstudio.core.category import parse_colour
 from segstudio.metrics.confusion import Floats
+from segstudio.metrics.picture_text import Rgb, cut, standing
 
 _SIDE = 560  # px of the square that curves are drawn in
 _LEFT, _TOP, _BELOW = 64, 24, 60
@@ -18,8 +19,6 @@ _LEGEND = 280  # px on the right
 _LINE = 20  # px of a row of the legend
 _INK, _PAPER, _GRID = (32, 33, 36), (255, 255, 255), (226, 228, 232)
 _DARKEST = 0.6  # luminance of a line on white, at most
-
-Rgb = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +63,8 @@ def curve_picture(lines: Sequence[Line], title: str) -> npt.NDArray[np.uint8]:
         if len(points) > 1:
             pen.line(points, _shown(line.colour), width=2)
     _legend(pen, ordered)
-    _standing(picture, "Precision")
+    axis = standing("Precision", ImageFont.load_default(15), _INK, _PAPER, 20)
+    picture.paste(axis, (6, _TOP + (_SIDE - axis.height) // 2))
     return np.asarray(picture)
 
 
@@ -91,24 +91,12 @@ def _legend(pen: ImageDraw.ImageDraw, ordered: Sequence[Line]) -> None:
     for row, line in enumerate(ordered[:room], start=1):
         y = _TOP + row * _LINE + _LINE / 2
         pen.line([(left, y), (left + 18, y)], _shown(line.colour), width=3)
-        name = " ".join(line.name.split())
-        while font.getlength(name) > right - left - 86 and len(name) > 2:
-            name = name[:-2] + "…"
+        name = cut(line.name, font, right - left - 86)
         pen.text((left + 26, y), name, _INK, font, anchor="lm")
         pen.text((right, y), f"{100 * line.ap:.1f}", _INK, font, anchor="rm")
     if (more := len(ordered) - room) > 0:
         y = _TOP + (room + 1) * _LINE + _LINE / 2
         pen.text((left + 26, y), f"and {more} more", _INK, small, anchor="lm")
-
-
-def _standing(picture: Image.Image, text: str) -> None:
-    """Text that reads upwards, left of the axis."""
-    font = ImageFont.load_default(15)
-    width = round(font.getlength(text)) + 2
-    line = Image.new("RGB", (width, 20), _PAPER)
-    ImageDraw.Draw(line).text((0, 10), text, _INK, font, anchor="lm")
-    turned = line.transpose(Image.Transpose.ROTATE_90)
-    picture.paste(turned, (6, _TOP + (_SIDE - width) // 2))
 
 
 def _shown(colour: str) -> Rgb:
