@@ -199,18 +199,20 @@ class RunFolder:
         except (OSError, ValueError, psutil.Error):
             return False
 
-    def state(self, facts: RunFacts | None = None) -> RunState:
-        """How the training stands, told from the folder alone."""
+    def look(self) -> tuple[RunState, RunFacts]:
+        """How the training stands and what its events come to, told from the folder alone."""
+        alive = self.alive()  # asked first: a process that ends now has told so where we then look
+        facts = self.facts()
         if not (self.path / RUN).is_file():
-            return RunState.GONE
-        if self.alive():
-            return RunState.RUNNING
-        ended = (facts or self.facts()).ended
-        if ended is None:
-            return RunState.INTERRUPTED
-        if ended.reason in _GOOD_ENDS:
-            return RunState.DONE
-        return RunState.FAILED if ended.reason == "failed" else RunState.STOPPED
+            return RunState.GONE, facts
+        if alive:
+            return RunState.RUNNING, facts
+        if facts.ended is None:
+            return RunState.INTERRUPTED, facts
+        if facts.ended.reason in _GOOD_ENDS:
+            return RunState.DONE, facts
+        failed = facts.ended.reason == "failed"
+        return RunState.FAILED if failed else RunState.STOPPED, facts
 
     def wait_dead(self, timeout: float) -> bool:
         """Wait until nobody trains here; False if `timeout` seconds pass first."""

@@ -73,13 +73,13 @@ class TrainingProcess:
         self.state = ProcessState.STARTING
         self.ended: Ended | None = None
         self.garbage: deque[str] = deque(maxlen=_GARBAGE_KEPT)
-        self._events = folder.events()
         self._on_event, self._on_end = on_event, on_end
         self._killed = False
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._hold = folder.hold()
         try:
+            self._events = folder.events()  # with the last words of a process that was waited for
             self._process = _spawn([*(command or COMMAND), str(folder.path.resolve())], folder.path)
         except BaseException:
             self._hold.release()

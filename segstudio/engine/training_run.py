@@ -342,11 +342,11 @@ def _look(folder: RunFolder, before: TrainingRun | None = None, run_id: int = 0)
         title = before.title if before is not None else folder.name
         since = before.started_at if before is not None else 0.0
         return TrainingRun(number, folder, RunState.GONE, title, since)
-    facts = folder.facts()
+    state, facts = folder.look()
     return TrainingRun(
         id=number or note.run_id,
         folder=folder,
-        state=folder.state(facts),
+        state=state,
         title=note.title,
         started_at=note.started_at,
         settings=settings,

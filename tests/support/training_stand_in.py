@@ -42,17 +42,22 @@ class StandIn:
         self.word = ""
         self.checkpoint = folder / "checkpoint" / "step"
         self.mischief = os.environ.get("TRAINING_STAND_IN", "")
+        # Unbuffered both: the interpreter has nothing to flush, and nobody to wait for, as it ends.
+        self.words = os.fdopen(0, "rb", buffering=0, closefd=False)
+        self.out = os.fdopen(1, "wb", buffering=0, closefd=False)
 
     def tell(self, event: Event) -> None:
         line = encode(event) + b"\n"
         with (self.folder / "events.jsonl").open("ab") as file:
             file.write(line)
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+        try:
+            self.out.write(line)
+        except OSError:  # nobody listens any more, which may be known here before the words end
+            self.word = "stop"
 
     def listen(self) -> None:
-        for line in sys.stdin:
-            self.word = line.strip()
+        for line in self.words:
+            self.word = line.decode().strip()
         self.word = "stop"
 
     def run(self) -> int:
@@ -100,9 +105,8 @@ class StandIn:
 
     def make_mischief(self) -> None:
         if self.mischief == "garbage":
-            sys.stdout.buffer.write(b'\xff\xfe no event\n{"event": "unheard-of"}\n\n{"event":\n')
-            sys.stdout.buffer.write(b"x" * 100_000 + b"\n")
-            sys.stdout.flush()
+            self.out.write(b'\xff\xfe no event\n{"event": "unheard-of"}\n\n{"event":\n')
+            self.out.write(b"x" * 100_000 + b"\n")
         elif self.mischief == "crash":
             raise RuntimeError("the network fell over")
         elif self.mischief == "child":

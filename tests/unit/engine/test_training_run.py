@@ -24,7 +24,7 @@ from segstudio.core.prediction import ModelCategory
 from segstudio.core.progress import CancelToken, Progress
 from segstudio.engine import training_folder, training_run, training_space
 from segstudio.engine.training_choices import SetChoices, Unlabelled
-from segstudio.engine.training_folder import RunState
+from segstudio.engine.training_folder import RunFolder, RunState
 from segstudio.engine.training_process import ProcessState, TrainingProcess, death_sentence
 from segstudio.engine.training_run import TrainingRun, TrainingRuns, training_dir
 from segstudio.engine.training_survey import survey
@@ -338,6 +338,44 @@ def test_when_the_program_is_killed_the_training_saves_itself_and_is_found_again
         assert Ended("stopped", 2) in again.events
         assert [event.step for event in again.events if isinstance(event, Started)] == [0, 2]
         assert the_run(runs).state is RunState.DONE
+
+
+@pytest.fixture
+def stopped(runs: TrainingRuns, mischief: Callable[[str], None]) -> TrainingRun:
+    mischief("slow")
+    process = runs.start(SHORT, EMPTY)
+    until(process, Stepped)
+    process.close()
+    return the_run(runs)
+
+
+def test_the_last_words_of_a_process_that_was_waited_for_are_among_the_events(
+    runs: TrainingRuns, stopped: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = RunFolder.wait_dead
+
+    def saves_and_dies(folder: RunFolder, timeout: float) -> bool:
+        folder.add_event(Ended("stopped", 77))
+        return died(folder, timeout)
+
+    monkeypatch.setattr(RunFolder, "wait_dead", saves_and_dies)
+    process = runs.resume(stopped)
+    assert Ended("stopped", 77) in process.events
+    process.close()
+
+
+def test_a_process_that_ends_while_it_is_looked_at_is_not_taken_for_a_dead_one(
+    runs: TrainingRuns, stopped: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped.folder.add_event(Started(2, 5, 5, "cpu", "32", 1234, 0.0))
+    assert the_run(runs).state is RunState.INTERRUPTED
+
+    def ends(folder: RunFolder) -> bool:
+        folder.add_event(Ended("stopped", 3))
+        return False
+
+    monkeypatch.setattr(RunFolder, "alive", ends)
+    assert the_run(runs).state is RunState.STOPPED
 
 
 def test_a_machine_that_lost_its_power_is_told_as_interrupted(
