@@ -58,6 +58,7 @@ class Composer:
         mix: Mix | None = None,
         mebibytes: int = 400,
     ) -> None:
+        self._seed = seed
         self._rng = np.random.default_rng(seed)
         self._assets = Assets(folder, without=without, mebibytes=mebibytes)
         self._backgrounds = Backgrounds(self._assets)
@@ -70,6 +71,10 @@ class Composer:
     def rng(self) -> Rng:
         """What all chances are drawn from."""
         return self._rng
+
+    def begin(self, part: int) -> None:
+        """Go on as part number `part` of the stream, whatever was drawn before."""
+        self._rng = np.random.default_rng((self._seed, part))
 
     def sample(self, height: int, width: int) -> Scene:
         """A scene of this size with at least one target, each of at least 30 px and at most 75 % of

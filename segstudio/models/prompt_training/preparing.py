@@ -72,7 +72,7 @@ def trimmed(image: object, side: int = SIDE) -> Rgba | None:
     height, width = image.shape[:2]
     if max(height, width) > 6 * min(height, width):
         return None
-    image = _shrunk(image, side / max(height, width))
+    image = shrunk(image, side / max(height, width))
     seen = (image[..., 3] > 127).astype(np.uint8)
     if not 0.12 < seen.mean() < 0.95 or seen.sum() < _LEAST:
         return None
@@ -82,7 +82,7 @@ def trimmed(image: object, side: int = SIDE) -> Rgba | None:
     return np.ascontiguousarray(image)
 
 
-def _shrunk(image: Rgba, scale: float) -> Rgba:
+def shrunk(image: Rgba, scale: float) -> Rgba:
     """The mean over areas, colours weighted by alpha."""
     if scale >= 1:
         return image
