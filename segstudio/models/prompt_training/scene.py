@@ -109,5 +109,5 @@ def read_cut_out(folder: Path, line: CutOutLine) -> CutOut:
         raise FileNotFoundError(f"The cut-out {line.name} in {folder} cannot be read.")
     path = folder / f"{line.name}.parts.png"
     parts = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.exists() else None
-    rgba = np.ascontiguousarray(rgba[..., [2, 1, 0, 3]])
-    return CutOut(rgba, None if parts is None else parts.astype(np.uint8))
+    rgba = np.asarray(np.ascontiguousarray(rgba[..., [2, 1, 0, 3]]), dtype=np.uint8)
+    return CutOut(rgba, None if parts is None else np.asarray(parts, dtype=np.uint8))

