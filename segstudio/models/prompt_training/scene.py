@@ -108,6 +108,7 @@ def read_cut_out(folder: Path, line: CutOutLine) -> CutOut:
     if rgba is None:
         raise FileNotFoundError(f"The cut-out {line.name} in {folder} cannot be read.")
     path = folder / f"{line.name}.parts.png"
-    parts = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.exists() else None
-    rgba = np.asarray(np.ascontiguousarray(rgba[..., [2, 1, 0, 3]]), dtype=np.uint8)
-    return CutOut(rgba, None if parts is None else np.asarray(parts, dtype=np.uint8))
+    parts: npt.NDArray[np.uint8] | None = None
+    if path.exists():
+        parts = np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), dtype=np.uint8)
+    return CutOut(np.asarray(rgba[..., [2, 1, 0, 3]], dtype=np.uint8, order="C"), parts)
