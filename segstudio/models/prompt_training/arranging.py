@@ -26,7 +26,7 @@ class Setting:
     """
 
     weights: dict[str, float] = field(
-        default_factory=lambda: {"3d": 57, "photos": 14, "clipart": 12, "emoji": 9, "fish": 2}
+        default_factory=lambda: {"3d": 56, "photos": 18, "clipart": 11, "emoji": 8, "fish": 2}
     )
     blobs: float = 0.05
     least: float = 0.04
@@ -99,7 +99,7 @@ class Arranging:
         if not self._kinds or rng.random() < self._setting.blobs:
             return _blob(rng)
         kind = self._kinds[int(rng.choice(len(self._kinds), p=self._chances))]
-        return self._assets.pieces[kind].draw(rng)[1]
+        return self._assets.pieces[kind].draw(rng)
 
     def _pose(self, rng: Rng, size: tuple[int, int], horizon: float | None) -> Pose:
         """Anywhere, or with the foot on a ground whose `horizon` (share of the height) it is under:
@@ -154,7 +154,7 @@ class Arranging:
             flat = True
         elif flat and rng.random() < setting.textured:
             dressing.textured(rng, stamp, self._texture)
-        elif rng.random() < setting.recoloured:
+        elif rng.random() < setting.recoloured * (2 if stamp.parts.max(initial=0) > 1 else 1):
             dressing.recoloured(rng, stamp, self._texture)
         if flat and rng.random() < 0.6:
             dressing.shaded(rng, stamp)

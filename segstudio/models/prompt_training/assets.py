@@ -8,7 +8,7 @@ as NAME.jpg and, at half their size, half/NAME.jpg. What comes of photographs (`
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -75,28 +75,48 @@ class Assets:
     """
 
     def __init__(
-        self, folder: Path, *, without: Collection[str] = (), mebibytes: int = 400
+        self, folder: Path, seed: int, *, without: Collection[str] = (), mebibytes: int = 400
     ) -> None:
         self._without = frozenset(without)
-        share = mebibytes * MIB
-        paths = dict(_kinds(folder, "cut_outs_", CUT_OUTS))
+        share = mebibytes * MIB // 12
         self.pieces: dict[str, PieceShelf] = {}
         self.views: dict[str, dict[str, list[int]]] = {}
-        for kind, path in paths.items():
-            keys = [_CutOutKey(path, line, kind) for line in self._lines(cut_out_lines(path), kind)]
-            if keys:
-                self.pieces[kind] = Shelf(keys, _piece, _piece_size, share // 4 // len(paths), 0.7)
-                self.views[kind] = _views(keys)
-        scenes = dict(_kinds(folder, "scenes_", SCENES))
         self.scenes: dict[str, SceneShelf] = {}
-        for kind, path in scenes.items():
-            lines = [_SceneKey(path, line) for line in self._lines(scene_lines(path), kind)]
-            if lines:
-                self.scenes[kind] = Shelf(lines, _scene, _scene_size, share * 3 // 8 // len(scenes))
+        pieces = {
+            kind: [_CutOutKey(path, line, kind) for line in self._lines(cut_out_lines(path), kind)]
+            for kind, path in _kinds(folder, "cut_outs_", CUT_OUTS)
+        }
+        scenes = {
+            kind: [_SceneKey(path, line) for line in self._lines(scene_lines(path), kind)]
+            for kind, path in _kinds(folder, "scenes_", SCENES)
+        }
+        for kind, part in _shares(pieces, 4 * share).items():
+            self.pieces[kind] = Shelf(
+                pieces[kind], _piece, _piece_size, budget=part, typical=MIB * 3 // 8, seed=seed
+            )
+            self.views[kind] = _views(pieces[kind])
+        for kind, part in _shares(scenes, 4 * share).items():
+            typical = 4 * MIB if kind == PHOTOS else MIB
+            self.scenes[kind] = Shelf(
+                scenes[kind], _scene, _scene_size, budget=part, typical=typical, seed=seed
+            )
         whole = [path for path in sorted((folder / PHOTOS).glob("*.jpg")) if self._seen(path.stem)]
         halves = [path.parent / HALF / path.name for path in whole]
-        self.photos: PhotoShelf = Shelf(whole, _photo, _nbytes, share // 6, 0.8)
-        self.halves: PhotoShelf = Shelf(halves, _photo, _nbytes, share * 5 // 24)
+        self.photos: PhotoShelf = Shelf(
+            whole, _photo, _nbytes, budget=share, typical=9 * MIB // 4, seed=seed
+        )
+        self.halves: PhotoShelf = Shelf(
+            halves, _photo, _nbytes, budget=3 * share, typical=9 * MIB // 16, seed=seed
+        )
+
+    def turn(self, number: int) -> None:
+        """Turn all shelves: what is drawn next comes from another, overlapping choice."""
+        for pieces in self.pieces.values():
+            pieces.turn(number)
+        for scenes in self.scenes.values():
+            scenes.turn(number)
+        self.photos.turn(number)
+        self.halves.turn(number)
 
     def _seen(self, name: str) -> bool:
         return name.split("-", 1)[0] not in self._without
@@ -121,6 +141,12 @@ class Assets:
 def _kinds(folder: Path, start: str, index: str) -> list[tuple[str, Path]]:
     paths = sorted(path for path in folder.glob(f"{start}*") if (path / index).is_file())
     return [(path.name.removeprefix(start), path) for path in paths]
+
+
+def _shares(kinds: Mapping[str, Sized], budget: int) -> dict[str, int]:
+    """The budget's parts for kinds that hold anything: as the roots of what they hold."""
+    roots = {kind: len(keys) ** 0.5 for kind, keys in kinds.items() if len(keys)}
+    return {kind: int(budget * root / sum(roots.values())) for kind, root in roots.items()}
 
 
 def _views(keys: list[_CutOutKey]) -> dict[str, list[int]]:

@@ -28,7 +28,7 @@ class Backgrounds:
             shelf = self._assets.photos
         if not len(shelf):
             return procedural(rng, height, width)
-        photo = shelf.draw(rng)[1]
+        photo = shelf.draw(rng)
         top, left, rows, columns = _window(rng, photo.shape[:2], (height, width), share)
         crop = photo[top : top + rows, left : left + columns]
         if rng.random() < 0.5:
@@ -39,7 +39,7 @@ class Backgrounds:
         """The same for a surface: a small crop, or a procedural one."""
         if rng.random() < 0.2:
             return procedural(rng, height, width)
-        photo = self._assets.halves.draw(rng)[1] if len(self._assets.halves) else None
+        photo = self._assets.halves.draw(rng) if len(self._assets.halves) else None
         if photo is None:
             return procedural(rng, height, width)
         share = float(np.exp(rng.uniform(np.log(0.08), np.log(0.7))))
@@ -75,7 +75,7 @@ class Backgrounds:
         shelves = [self._assets.scenes[kind] for kind in kinds]
         weights = np.sqrt([len(shelf) for shelf in shelves])
         shelf = shelves[int(rng.choice(len(shelves), p=weights / weights.sum()))]
-        return cropped(rng, shelf.draw(rng)[1], height, width)
+        return cropped(rng, shelf.draw(rng), height, width)
 
 
 def cropped(rng: Rng, scene: Scene, height: int, width: int) -> Canvas:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -47,8 +48,13 @@ class Canvas:
 
     def scene(self) -> Scene:
         """The image in uint8, with the targets of which enough is seen (see `seen_targets`)."""
-        image = np.clip(self.image + np.float32(0.5), 0, 255).astype(np.uint8)
-        return Scene(image, self.ids, seen_targets(self.ids, self.targets))
+        return Scene(to_bytes(self.image), self.ids, seen_targets(self.ids, self.targets))
+
+
+def to_bytes(image: Floats) -> Image:
+    """Rounded, and cut off at 0 and 255."""
+    rounded = cv2.addWeighted(image, 1, image, 0, 0, dtype=cv2.CV_8U)
+    return np.asarray(rounded, dtype=np.uint8)
 
 
 def seen_targets(ids: Ids, targets: Iterable[Target]) -> tuple[Target, ...]:

@@ -17,6 +17,8 @@ from segstudio.models.prompt_training.degrading import Degrading, tone
 from segstudio.models.prompt_training.scene import Scene
 from segstudio.models.prompt_training.textures import procedural
 
+_TURN = 64  # samples, after which other files are drawn from
+
 
 @dataclass(frozen=True)
 class Mix:
@@ -60,12 +62,13 @@ class Composer:
     ) -> None:
         self._seed = seed
         self._rng = np.random.default_rng(seed)
-        self._assets = Assets(folder, without=without, mebibytes=mebibytes)
+        self._assets = Assets(folder, seed, without=without, mebibytes=mebibytes)
         self._backgrounds = Backgrounds(self._assets)
         self._mix = Mix() if mix is None else mix
         self._arranging = Arranging(self._assets, self._backgrounds, self._mix.setting)
         self._degrading = Degrading(seed)
         self._plain = plain
+        self._part, self._made = 0, 0
 
     @property
     def rng(self) -> Rng:
@@ -75,10 +78,15 @@ class Composer:
     def begin(self, part: int) -> None:
         """Go on as part number `part` of the stream, whatever was drawn before."""
         self._rng = np.random.default_rng((self._seed, part))
+        self._part, self._made = part, 0
+        self._assets.turn(part)
 
     def sample(self, height: int, width: int) -> Scene:
         """A scene of this size with at least one target, each of at least 30 px and at most 75 % of
         the image. Raises FileNotFoundError where the folder's files cannot be read."""
+        self._made += 1
+        if self._made % _TURN == 0:
+            self._assets.turn(self._part + self._made // _TURN)
         while True:
             canvas = (
                 self._plain_canvas(height, width) if self._plain else self._canvas(height, width)

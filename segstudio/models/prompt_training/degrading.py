@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from segstudio.models.prompt_training.canvas import Floats, Image, Rng
+from segstudio.models.prompt_training.canvas import Floats, Image, Rng, to_bytes
 from segstudio.models.prompt_training.textures import noise
 
 _GRAIN = 384  # px, the side of the field of noise that grain is cut from
@@ -27,9 +27,9 @@ class Degrading:
             out = blurred(rng, out)
         if rng.random() < 0.5:
             out += self._grained(rng, *out.shape[:2])
-        if rng.random() < 0.06:
+        if rng.random() < 0.02:
             out[:] = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)[..., None]
-        whole = np.clip(out + np.float32(0.5), 0, 255).astype(np.uint8)
+        whole = to_bytes(out)
         return compressed(whole, int(rng.integers(30, 96))) if rng.random() < 0.5 else whole
 
     def _grained(self, rng: Rng, height: int, width: int) -> Floats:
@@ -46,12 +46,12 @@ class Degrading:
 
 def tone(rng: Rng, image: Floats) -> Floats:
     """Gamma, contrast, saturation and a cast, each mild and not always."""
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         steps = np.arange(256, dtype=np.float32) / 255
-        gamma = np.exp(rng.uniform(-0.5, 0.5))
-        gain, lift = rng.uniform(0.75, 1.2), rng.uniform(-25, 25)
+        gamma = np.exp(rng.normal(0, 0.25))
+        gain, lift = rng.uniform(0.85, 1.1), rng.uniform(-15, 15)
         curve = np.clip(255 * steps**gamma * gain + lift, 0, 255).astype(np.uint8)
-        image = cv2.LUT(np.clip(image, 0, 255).astype(np.uint8), curve).astype(np.float32)
+        image = cv2.LUT(to_bytes(image), curve).astype(np.float32)
     if rng.random() < 0.4:
         warm = rng.normal(0, 0.06)
         cast = np.array([1 + warm, 1 + rng.normal(0, 0.03), 1 - warm])

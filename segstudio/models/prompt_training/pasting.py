@@ -101,13 +101,12 @@ def paste(canvas: Canvas, stamp: Stamp) -> tuple[int, ...]:
     seen = stamp.alpha > SEEN
     if not seen.any():
         return ()
-    parts = _within(stamp.parts, seen)
-    numbers = np.flatnonzero(np.bincount(parts[seen].ravel(), minlength=1))
+    parts = _within(stamp.parts, seen) * seen
+    numbers = np.flatnonzero(np.bincount(parts.ravel())[1:]) + 1
     ids = canvas.new_ids(len(numbers))
     table = np.zeros(256, np.uint16)
     table[numbers] = ids
-    named = canvas.ids[rows, columns]
-    named[seen] = table[parts[seen]]
+    np.copyto(canvas.ids[rows, columns], table[parts], where=seen)
     return ids
 
 
