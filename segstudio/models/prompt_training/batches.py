@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segstudio.models.prompt_training.composing import Composer
 from segstudio.models.prompt_training.scene import Scene, Target
 from segstudio.models.prompt_training.settings import NanoSettings
+from segstudio.models.prompt_training.streams import SceneStream, scene_stream
 
 BLOCK = 16  # batches
 PADDING = 127  # a grey that is zero once normalised
@@ -76,7 +76,7 @@ def _work(
 ) -> None:
     """Make the blocks of one of `share` = (index, number of processes)."""
     cv2.setNumThreads(1)
-    composer = Composer(folder, settings.seed, plain=settings.plain, without=settings.held_out)
+    composer = scene_stream(folder, settings)
     block = start // BLOCK
     while block * BLOCK < settings.steps:
         if block % share[1] == share[0]:
@@ -86,7 +86,7 @@ def _work(
         block += 1
 
 
-def make_block(composer: Composer, settings: NanoSettings, block: int) -> Iterator[Batch]:
+def make_block(composer: SceneStream, settings: NanoSettings, block: int) -> Iterator[Batch]:
     """The BLOCK batches of a block, which depend on the seed, the block and the data alone."""
     draw = np.random.default_rng((settings.seed, block))
     composer.begin(block)

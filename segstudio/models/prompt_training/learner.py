@@ -125,6 +125,13 @@ class Learner:
                 if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                     module.eval()
 
+    def more_state(self) -> dict[str, Tensor]:
+        """What is learnt beside the network, for checkpoints."""
+        return {}
+
+    def take_more(self, state: dict[str, Tensor]) -> None:
+        """Take back what `more_state` gave."""
+
     def step(self, number: int, batch: Batch) -> Taught:
         draw = np.random.default_rng((self.settings.seed, 7, number))
         for group in self.optimiser.param_groups:

@@ -19,7 +19,7 @@ from segstudio.core.progress import CancelToken
 from segstudio.models.nets.nano import Nano
 from segstudio.models.prompt_training.batches import BatchStream
 from segstudio.models.prompt_training.learner import Learner, Taught
-from segstudio.models.prompt_training.pretrained import load_imagenet
+from segstudio.models.prompt_training.pretrained import load_imagenet, load_start
 from segstudio.models.prompt_training.scene import Scene
 from segstudio.models.prompt_training.settings import NanoSettings
 from segstudio.models.prompt_training.validation import validate
@@ -33,7 +33,9 @@ def build(settings: NanoSettings, device: str) -> Nano:
     """The network that a run begins with."""
     torch.manual_seed(settings.seed)
     network = Nano(settings.width, settings.drawn)
-    if settings.pretrained:
+    if settings.start:
+        load_start(network, Path(settings.start))
+    elif settings.pretrained:
         load_imagenet(network)
     return network.to(memory_format=torch.channels_last).to(device)
 
@@ -44,10 +46,13 @@ class Run:
     def __init__(self, folder: Path, data: Path, settings: NanoSettings, device: str) -> None:
         self.folder, self.data, self.settings, self.device = folder, data, settings, device
         folder.mkdir(parents=True, exist_ok=True)
-        self.learner = Learner(build(settings, device), settings, device)
+        self.learner = self._learner(build(settings, device))
         self.step, self.seconds = 0, 0.0
         self._resume()
         (folder / SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
+
+    def _learner(self, network: Nano) -> Learner:
+        return Learner(network, self.settings, self.device)
 
     def go(
         self, held_out: Sequence[Scene], cancel: CancelToken, workers: int = 1, stop_at: int = 0
@@ -88,6 +93,7 @@ class Run:
         tensors |= {f"average.{k}": v for k, v in learner.average.items()}
         for index, one in learner.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in one.items()}
+        tensors |= {f"more.{k}": v for k, v in learner.more_state().items()}
         state = json.dumps({"step": self.step, "seconds": self.seconds})
         save(self.folder / CHECKPOINT, Checkpoint(tensors, state))
         half = {k: _halved(v) for k, v in learner.average.items()}
@@ -101,12 +107,14 @@ class Run:
             return
         state, learner = json.loads(found.state), self.learner
         self.step, self.seconds = state["step"], state["seconds"]
-        parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
+        kinds = "network", "average", "optimiser", "more"
+        parts: dict[str, dict[str, torch.Tensor]] = {kind: {} for kind in kinds}
         for name, tensor in found.tensors.items():
             kind, _, rest = name.partition(".")
             parts[kind][rest] = tensor.to(self.device)
         learner.network.load_state_dict(parts["network"])
         learner.average = parts["average"]
+        learner.take_more(parts["more"])
         whole = learner.optimiser.state_dict()
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for name, tensor in parts["optimiser"].items():

