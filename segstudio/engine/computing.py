@@ -81,6 +81,8 @@ def _here(card: ModelCard) -> bool:
 
 def _encoder(card: ModelCard, device: str) -> Finding:
     name = f"Encoder of {card.key}"
+    if not card.converted:
+        return Finding(name, f"torch on {device}, float32")
     if device != "cpu":
         tried = measured(f"precision-{card.key}")
         if tried is None or tried.get("device") != device:

@@ -23,6 +23,7 @@ from segstudio.engine.qt_libraries import (
     needed_libraries,
 )
 from segstudio.models import weights
+from segstudio.models.card import remedy
 from segstudio.models.registry import PROMPT_MODELS
 
 # Distributions that SegStudio imports, by the names that pip knows.
@@ -142,17 +143,19 @@ def _display(environ: Mapping[str, str]) -> Finding:
 def _weights() -> list[Finding]:
     found = []
     for card in PROMPT_MODELS:
-        name, remedy = f"Model {card.key}", f"segstudio models pull {card.key}"
+        name, mend = f"Model {card.key}", f"segstudio models pull {card.key}"
         if card.weights is None:
             found.append(Finding(name, "built in"))
             continue
+        if card.weights.in_the_box:
+            mend = remedy(card)
         try:
             path = weights.find(card)
         except WeightsError as error:
             found.append(Finding(name, "damaged", Level.NOTE, str(error)))
             continue
         if path is None:
-            found.append(Finding(name, "not here", Level.NOTE, remedy))
+            found.append(Finding(name, "not here", Level.NOTE, mend))
         else:
             found.append(Finding(name, str(path)))
     return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
-from segstudio.core.errors import WeightsError
+from segstudio.core.errors import DeviceError, WeightsError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.models import weights as model_weights
 from segstudio.models.card import ModelCard
@@ -14,14 +15,16 @@ from segstudio.models.registry import EMBEDDED_MODEL, PROMPT_MODELS, prompt_mode
 
 
 def choose_card(key: str = AUTO) -> ModelCard:
-    """The card of that key; "auto": the first whose weights are here, else the built-in one.
+    """The card of that key; "auto": the first whose weights are here, else the one without any.
 
     Models stand in the registry from the lightest up, so "auto" never takes one that is too heavy
-    for the machine while a lighter one is there. Raises BadInputError for an unknown key.
+    for the machine while a lighter one is there. Without torch none that has weights can be loaded.
+    Raises BadInputError for an unknown key.
     """
     if key != AUTO:
         return prompt_model(key)
-    return next((card for card in PROMPT_MODELS if has_weights(card)), prompt_model(EMBEDDED_MODEL))
+    cards = PROMPT_MODELS if find_spec("torch") is not None else ()
+    return next((card for card in cards if has_weights(card)), prompt_model(EMBEDDED_MODEL))
 
 
 def has_weights(card: ModelCard) -> bool:
@@ -50,5 +53,11 @@ def load_prompt_model(
     path = model_weights.ensure(card, weights, download=download, report=report, cancel=cancel)
     cancel.check()
     report(Progress(0, 0, f"Loading {card.title}"))
-    on = "cpu" if card.weights is None and device == AUTO else choose_device(device)
-    return card.load(path, on)
+    try:
+        on = "cpu" if card.weights is None and device == AUTO else choose_device(device)
+        return card.load(path, on)
+    except (ImportError, OSError) as error:  # a broken torch raises either
+        raise DeviceError(
+            f"{card.title} cannot be loaded, as a library that it needs fails here "
+            f"({' '.join(str(error).split())[:200]}); `segstudio doctor` says what is missing."
+        ) from error

@@ -19,7 +19,8 @@ class WeightsFile:
     Where the publisher gives no hash, `sha256` is "" and `size` 0, and what is first used is pinned
     (see `models.pins`); `sha256_prefix` holds the digits that a file's name tells. `package` is the
     folder of an installed Python package that may hold the file, as "top/folder"; with `url` "" it
-    is found there or nowhere.
+    is found there or nowhere, and without either it comes with the app (see `in_the_box`), but for
+    a model that was tuned here: that lies in `folder` alone.
     """
 
     name: str
@@ -29,11 +30,17 @@ class WeightsFile:
     licence: str
     sha256_prefix: str = ""
     package: str = ""
+    folder: str = ""
 
     @property
     def hash_known(self) -> bool:
         """Whether it is known beforehand what the whole SHA-256 must be."""
         return bool(self.sha256)
+
+    @property
+    def in_the_box(self) -> bool:
+        """Whether it lies in the app's own resources, and is to be got from nowhere else."""
+        return not (self.url or self.package or self.folder)
 
 
 class Weighed(Protocol):
@@ -49,6 +56,17 @@ class Weighed(Protocol):
     def weights(self) -> WeightsFile | None: ...
 
 
+def remedy(card: Weighed) -> str:
+    """How to get weights of a card that are the right ones, for the end of a sentence."""
+    if card.weights is None:  # trained here: there is nowhere to get it from
+        return f"train {card.title} again"
+    if card.weights.folder:
+        return f"tune {card.title} again"
+    if card.weights.in_the_box:
+        return f"install SegStudio again, as {card.title} comes with it"
+    return f"get the weights of {card.title} with `segstudio models pull {card.key}`"
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """A model before it is a network.
@@ -57,7 +75,8 @@ class ModelCard:
     model that needs no file. `loader` names the function that loads it, as "module:function"; it
     takes the weights' path (or None) and a device name and returns the model. `score_scale` times
     a predicted IoU of SAM's scale is what this model's own scores say of masks as good. `by_grid`
-    says whether "everything" prompts a grid of points, so that crop layers and the fast mode count.
+    says whether "everything" prompts a grid of points, so that crop layers and the fast mode count;
+    `converted` whether its encoder can be converted for a faster runtime (see `prepare`).
     """
 
     key: str
@@ -68,6 +87,7 @@ class ModelCard:
     loader: str
     score_scale: float = 1.0
     by_grid: bool = True
+    converted: bool = True
 
     def load(self, weights: Path | None, device: str) -> PromptModel:
         """Import the model's code and load it on `device` ("cpu", "cuda", "mps").

@@ -1,9 +1,13 @@
-"""Every prompt model that SegStudio knows. Adding one is one file and one row here."""
+"""Every prompt model that SegStudio knows. Adding one is one file and one row here.
+
+Those that were tuned on this machine come besides, from the user's own folder.
+"""
 
 from __future__ import annotations
 
 from segstudio.core.errors import BadInputError
 from segstudio.models.card import ModelCard, WeightsFile
+from segstudio.models.prompt import tuned
 
 _PROMPTS = frozenset({"point", "box", "prior"})
 _SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
@@ -23,6 +27,18 @@ PROMPT_MODELS: tuple[ModelCard, ...] = (
         # What SAM's default of 0.88 keeps, this model, honest about itself, scores at 0.33 or more.
         score_scale=0.33 / 0.88,
         by_grid=False,
+    ),
+    ModelCard(
+        key="segstudio_nano",
+        title="Nano (built in)",
+        description="SegStudio's own small network, no download: quick on any processor, coarser "
+        "than MobileSAM.",
+        accepts=_PROMPTS,
+        weights=WeightsFile(
+            name="segstudio_nano.safetensors", url="", size=0, sha256="", licence="Apache-2.0"
+        ),
+        loader="segstudio.models.prompt.nano:load",
+        converted=False,
     ),
     ModelCard(
         key="mobile_sam",
@@ -84,13 +100,22 @@ PROMPT_MODELS: tuple[ModelCard, ...] = (
 
 _BY_KEY = {card.key: card for card in PROMPT_MODELS}
 
+# What answers where nothing else can, as where torch fails.
 EMBEDDED_MODEL = "graph_cut"
+
+
+def prompt_models() -> tuple[ModelCard, ...]:
+    """The models above, then those tuned here, the newest first; reads their small cards."""
+    return (*PROMPT_MODELS, *tuned.cards(_BY_KEY))
 
 
 def prompt_model(key: str) -> ModelCard:
     """The card of that key. Raises BadInputError, naming the known keys, if there is none."""
-    try:
+    if key in _BY_KEY:
         return _BY_KEY[key]
+    known = {card.key: card for card in prompt_models()}
+    try:
+        return known[key]
     except KeyError:
-        known = ", ".join(_BY_KEY)
-        raise BadInputError(f"There is no prompt model {key!r}; the models are {known}.") from None
+        names = ", ".join(known)
+        raise BadInputError(f"There is no prompt model {key!r}; the models are {names}.") from None

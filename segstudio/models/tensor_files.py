@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from segstudio.core.errors import DeviceError, WeightsError
-from segstudio.models.card import Weighed
+from segstudio.models.card import Weighed, remedy
 
 
 def read_tensors(
@@ -45,9 +45,7 @@ def read_tensors(
 
 
 def _remedy(card: Weighed) -> str:
-    if card.weights is None:  # trained here: there is nowhere to get it from
-        return f"train {card.title} again"
-    return f"delete it and get the weights of {card.title} with `segstudio models pull {card.key}`"
+    return remedy(card) if card.weights is None else f"delete it and {remedy(card)}"
 
 
 def _loaded(path: Path, device: str) -> object:

@@ -17,7 +17,7 @@ from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.core.whole_files import put
 from segstudio.models import licences, pins
-from segstudio.models.card import Weighed, WeightsFile
+from segstudio.models.card import Weighed, WeightsFile, remedy
 
 _BLOCK = 1 << 20
 
@@ -87,6 +87,11 @@ def download_target(weights: WeightsFile) -> Path:
 def missing_weights(card: Weighed) -> WeightsError:
     """What to say where a model's weights are nowhere on this machine."""
     assert card.weights is not None
+    if card.weights.in_the_box or card.weights.folder:
+        return WeightsError(
+            f"The weights of {card.title} are not on this machine; {remedy(card)}, or choose "
+            "another model."
+        )
     folder = download_target(card.weights).parent
     start = f"The weights of {card.title} are not on this machine; "
     if not card.weights.url:
@@ -115,16 +120,13 @@ def verify(
     the file is another one.
     """
     assert card.weights is not None
-    remedy = (
-        f"delete it and get the published one with `segstudio models pull {card.key}`, "
-        "or name another path"
-    )
+    mend = f"delete it and {remedy(card)}, or name another path"
     try:
         size = path.stat().st_size
         if card.weights.size and size != card.weights.size:
             raise WeightsError(
                 f"{path} has {size} bytes where the weights of {card.title} have "
-                f"{card.weights.size}; {remedy}."
+                f"{card.weights.size}; {mend}."
             )
         sha256 = file_sha256(path, report, cancel)
     except OSError as error:
@@ -132,7 +134,7 @@ def verify(
     if not pins.fits(card.weights, path, sha256):
         raise WeightsError(
             f"{path} is altered or damaged: its SHA-256 is not that of the weights of "
-            f"{card.title}; {remedy}."
+            f"{card.title}; {mend}."
         )
     pins.pin(card.weights, path, sha256)
 
@@ -168,6 +170,8 @@ def _locate(weights: WeightsFile, given: Path | None) -> Path | None:
             raise WeightsError(f"There are no weights at {path}; name the file {weights.name}.")
         return path
     folders = [*weights_folders(), *_package_folder(weights)]
+    if weights.folder:
+        folders = [Path(weights.folder)]
     candidates = (folder / weights.name for folder in folders)
     return next((path for path in candidates if path.is_file()), None)
 

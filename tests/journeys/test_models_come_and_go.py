@@ -118,3 +118,21 @@ def test_the_window_looks_again_and_again_whether_the_model_may_rest(
     hand.workspace.change_settings(unload_minutes=7)
     timer.timeout.emit()
     assert asked == [7]
+
+
+def test_a_model_that_should_have_come_with_the_app_is_not_offered_for_download(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segstudio.gui.desks.model.has_weights", lambda _card: False)
+    told: list[str] = []
+    offered: list[ModelCard] = []
+    hand.workspace.told.connect(lambda sentence, *_: told.append(sentence))
+    hand.studio.desks.model.missing.connect(offered.append)
+    hand.studio.desks.model.use("segstudio_nano")
+    hand.settle()
+    assert len(told) == 1 and "install SegStudio again" in told[0]
+    assert not offered
+    assert hand.workspace.settings.model == "graph_cut"
+    hand.studio.desks.model.use("mobile_sam")
+    hand.settle()
+    assert [card.key for card in offered] == ["mobile_sam"]

@@ -10,6 +10,7 @@ from segstudio.engine.prompt_session import PromptSession
 from segstudio.gui.workspace import Workspace
 from segstudio.models.card import ModelCard
 from segstudio.models.registry import EMBEDDED_MODEL, prompt_model
+from segstudio.models.weights import missing_weights
 
 
 class ModelDesk(QObject):
@@ -41,7 +42,8 @@ class ModelDesk(QObject):
     def use(self, key: str) -> None:
         """Answer with another model from now on, and next time, if its weights are here.
 
-        Where they are not, the model in use stays and `missing` says whose are wanted.
+        Where they are not, the model in use stays, and `missing` says whose are wanted if there is
+        somewhere to get them from.
         """
         card = prompt_model(key)
 
@@ -52,7 +54,10 @@ class ModelDesk(QObject):
                     self._workspace.change_settings(model=key)
             else:
                 self._show_current()
-                self.missing.emit(card)
+                if card.weights is not None and card.weights.in_the_box:
+                    self._workspace.tell_error(missing_weights(card))
+                else:
+                    self.missing.emit(card)
 
         self._workspace.runner.submit(
             Lane.IO,

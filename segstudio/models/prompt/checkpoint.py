@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from segstudio.core.errors import WeightsError
-from segstudio.models.card import ModelCard
+from segstudio.models.card import ModelCard, remedy
 from segstudio.models.prompt.memory import memory_errors
 from segstudio.models.tensor_files import first_line, read_tensors
 
@@ -30,7 +30,7 @@ def load_network(build: Callable[[], Any], card: ModelCard, weights: Path, devic
         except (RuntimeError, TypeError, ValueError) as error:
             raise WeightsError(
                 f"{weights} does not hold the weights of {card.title} ({first_line(error)}); "
-                f"get them with `segstudio models pull {card.key}`."
+                f"{remedy(card)}."
             ) from error
         # Buffers that are not in the checkpoint move here; a checkpoint in half precision widens.
         return network.to(device).float().requires_grad_(False).eval()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from segstudio.config.paths import cache_dir
+from segstudio.config.paths import cache_dir, resources_dir
 from segstudio.core.errors import Cancelled, WeightsError
 from segstudio.core.progress import CancelToken, Progress, ignore_progress
 from segstudio.models import weights
@@ -152,12 +152,42 @@ def test_an_unreadable_file_is_one_sentence(card: ModelCard, tmp_path: Path) -> 
 
 def test_every_pin_is_complete_and_names_a_secure_address() -> None:
     pins = [card.weights for card in PROMPT_MODELS if card.weights is not None]
-    assert pins
-    for pin in pins:
+    fetched = [pin for pin in pins if not pin.in_the_box]
+    assert fetched
+    for pin in fetched:
         assert pin.url.startswith("https://")
         assert pin.url.endswith(pin.name)
         assert len(bytes.fromhex(pin.sha256)) == 32
         assert pin.size > 1_000_000
+
+
+def test_what_comes_with_the_app_is_what_its_card_says() -> None:
+    in_the_box = [card for card in PROMPT_MODELS if card.weights and card.weights.in_the_box]
+    assert [card.key for card in in_the_box] == ["segstudio_nano"]
+    for card in in_the_box:
+        assert card.weights is not None
+        path = resources_dir() / "models" / card.weights.name
+        if not path.is_file():
+            pytest.skip("this checkout has no network in the box")
+        assert card.weights.hash_known and card.weights.size == path.stat().st_size
+        assert weights.find(card) == path, "of the published size and hash"
+
+
+def test_weights_from_the_box_are_not_to_be_pulled(tmp_path: Path) -> None:
+    published = prompt_model("segstudio_nano")
+    assert published.weights is not None
+    pin = replace(published.weights, name="gone.safetensors", size=9, sha256="0" * 64)
+    card = replace(published, weights=pin)
+    assert weights.find(card) is None
+    for download in (False, True):
+        with pytest.raises(WeightsError, match="install SegStudio again") as caught:
+            weights.ensure(
+                card, None, download=download, report=ignore_progress, cancel=CancelToken()
+            )
+        assert "pull" not in str(caught.value)
+    (tmp_path / pin.name).write_bytes(b"nine byte")
+    with pytest.raises(WeightsError, match=r"altered or damaged.*install SegStudio again"):
+        weights.find(card, tmp_path)
 
 
 def test_finding_weights_imports_neither_torch_nor_requests() -> None:
