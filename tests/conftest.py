@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # What numba compiles is kept from run to run, also by the programs that tests start.
 _COMPILED = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
+_COMPILING_SECONDS = 300.0  # then something is amiss, which a test will tell
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_COMPILED))
 
 # The same examples in every run, and no clock: a change fails by what it does, not by luck or by a
@@ -40,16 +43,33 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile before the first test, so that none of them meets the makeshift of a first start."""
-    if not hasattr(config, "workerinput") and not slic_apart.compiled_before():
+    """Compile in one more process where nobody has, while the others collect the tests."""
+    if not hasattr(config, "workerinput"):
         slic_apart.begin()
-        slic_apart.wait(CancelToken())
+
+
+def pytest_collection_finish() -> None:
+    """Wait until it is compiled, so that no test meets the makeshift of a first start."""
+    slic_apart.wait(CancelToken())
+    until = time.monotonic() + _COMPILING_SECONDS
+    while not slic_apart.compiled_before() and time.monotonic() < until:  # by another's process
+        time.sleep(0.1)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def own_home(homes: Path) -> Iterator[Path]:
     """Settings, caches and weights of each test live in a folder of its own."""
-    home = tmp_path_factory.mktemp("home")
+    # Numbered here: pytest looks through all folders that there are before it makes another.
+    home = homes / str(next(_numbers))
+    home.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGSTUDIO_HOME", str(home))
         patch.delenv("SEGSTUDIO_WEIGHTS", raising=False)
