@@ -1,7 +1,7 @@
 """SAM with its own encoders: the sizes that the pins say, and the official predictor's answers.
 
-A whole ViT takes half a minute to encode on a CPU, so the networks here are the official ones cut
-to their first block with window attention and their first with global attention.
+A whole ViT takes half a minute to encode on a CPU, so the networks here are the official ones with
+one block of window attention, one of global attention, and an eighth of the channels.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def test_the_network_is_as_large_as_the_pinned_file(key: str, name: str) -> None
 
 @pytest.fixture(scope="session")
 def vit_b_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with shallow_encoders(), torch.device("meta"):
+    with shallow_encoders(narrower=8), torch.device("meta"):
         network = sam_model_registry["vit_b"]()
     path = tmp_path_factory.mktemp("sam") / "vit_b.pth"
     return write_checkpoint(network, path, seed=2)
@@ -50,7 +50,7 @@ def vit_b_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def model(vit_b_file: Path, session_home: Path) -> SamModel:
-    with pytest.MonkeyPatch.context() as patch, shallow_encoders():
+    with pytest.MonkeyPatch.context() as patch, shallow_encoders(narrower=8):
         patch.setenv("SEGSTUDIO_HOME", str(session_home))
         loaded = prompt_model("sam_vit_b").load(vit_b_file, "cpu")
     assert isinstance(loaded, SamModel)
@@ -64,7 +64,7 @@ def embedding(model: SamModel) -> Embedding:
 
 @pytest.fixture(scope="session")
 def predictor(vit_b_file: Path) -> SamPredictor:
-    with shallow_encoders():
+    with shallow_encoders(narrower=8):
         network = sam_model_registry["vit_b"](checkpoint=vit_b_file)
     predictor = SamPredictor(network)
     predictor.set_image(IMAGE.pixels)
@@ -177,7 +177,7 @@ def test_a_prior_of_another_image_is_refused(model: SamModel, embedding: Embeddi
 @pytest.mark.parametrize("key", ["sam_vit_l", "sam_vit_h", "mobile_sam"])
 def test_weights_of_another_size_are_refused(vit_b_file: Path, key: str) -> None:
     with (
-        shallow_encoders(),
+        shallow_encoders(narrower=8),
         pytest.raises(WeightsError, match="does not hold the weights of"),
     ):
         prompt_model(key).load(vit_b_file, "cpu")
@@ -210,7 +210,7 @@ def test_loading_takes_the_weights_memory_once(vit_b_file: Path) -> None:
         read.state = real(*arguments, **options)
         return read.state
 
-    with pytest.MonkeyPatch.context() as patch, shallow_encoders():
+    with pytest.MonkeyPatch.context() as patch, shallow_encoders(narrower=8):
         patch.setattr(torch, "load", remember)
         loaded: Any = prompt_model("sam_vit_b").load(vit_b_file, "cpu")
     for name, parameter in loaded._network.named_parameters():
