@@ -12,7 +12,6 @@ import timm
 import torch
 import torchvision
 from torch import Tensor, nn
-from transformers import SegformerConfig, SegformerForSemanticSegmentation
 from zoo import scatter_statistics, seeded_net
 
 from segstudio.core.errors import WeightsError
@@ -66,6 +65,9 @@ def test_torchvisions_weights_give_torchvisions_logits(key: str, name: str, tmp_
 
 def test_segformer_is_the_librarys_under_published_names(tmp_path: Path) -> None:
     """transformers takes our parameters by the names of the published files: equal logits."""
+    # Takes seconds to import, which not every process that collects this shall spend.
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
     card = semantic_card("segformer_b0_ade20k")
     net = seeded_net(card.spec)
     state = {name.removeprefix("body.network."): value for name, value in net.state_dict().items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from monai.losses import DiceLoss
 from torchvision.ops import sigmoid_focal_loss
 
 from segstudio.models.prompt_training.losses import MaskLosses, mask_losses, prompt_loss
@@ -20,6 +19,8 @@ def answers() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 2.0])
 def test_masks_lose_torchvisions_focal_loss_and_monais_dice(answers, gamma):
+    from monai.losses import DiceLoss  # takes seconds, which not every process shall spend
+
     logits, truth = answers
     wanted = truth[:, None].expand_as(logits)
     focal = sigmoid_focal_loss(logits, wanted, alpha=-1, gamma=gamma).mean((2, 3))

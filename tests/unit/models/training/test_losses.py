@@ -1,14 +1,16 @@
-"""Each loss against a library's own, and where none has its form, against its formula."""
+"""Each loss against a library's own, and where none has its form, against its formula.
+
+Libraries that take seconds to import are imported where they are asked: collecting the tests, which
+every process does, takes none of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import kornia
 import pytest
 import segmentation_models_pytorch as smp
 import torch
-from monai.losses import DiceCELoss, DiceLoss
 from torch import Tensor
 from torch.nn import functional
 
@@ -42,6 +44,8 @@ def test_cross_entropy_is_torchs(weighted: bool, ignored: float) -> None:
 
 @pytest.mark.parametrize("squared", [False, True])
 def test_soft_dice_is_monais_with_either_denominator(squared: bool) -> None:
+    from monai.losses import DiceLoss
+
     logits, truth = batch(2)
     theirs = DiceLoss(
         softmax=True,
@@ -62,6 +66,8 @@ def test_soft_dice_is_smps_also_where_pixels_are_ignored(ignored: float) -> None
 
 
 def test_soft_dice_is_kornias_on_one_image() -> None:
+    import kornia
+
     logits, truth = batch(4)
     theirs = kornia.losses.dice_loss(logits[:1], truth[:1], average="macro", eps=1e-12)
     torch.testing.assert_close(soft_dice(logits[:1], truth[:1]), theirs)
@@ -76,6 +82,8 @@ def test_a_category_that_is_not_there_does_not_count_in_dice() -> None:
 
 @pytest.mark.parametrize("squared", [False, True])
 def test_cross_entropy_and_dice_together_are_monais(squared: bool) -> None:
+    from monai.losses import DiceCELoss
+
     logits, truth = batch(6)
     theirs = DiceCELoss(
         softmax=True,
@@ -91,6 +99,8 @@ def test_cross_entropy_and_dice_together_are_monais(squared: bool) -> None:
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
 def test_focal_loss_is_kornias(gamma: float) -> None:
+    import kornia
+
     logits, truth = batch(7)
     theirs = kornia.losses.focal_loss(logits, truth, alpha=None, gamma=gamma, reduction="none")
     # theirs is laid out by category; all but the true one's are 0
