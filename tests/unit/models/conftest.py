@@ -70,20 +70,25 @@ def prompts() -> dict[str, Prompt]:
 
 
 class Official(NamedTuple):
-    """What the official package's predictor says of `image`."""
+    """What the official package's predictor says of `mobile_image`."""
 
-    image: RgbImage
     arrays: dict[str, Any]
     shapes: dict[str, list[int]]
 
 
 @pytest.fixture(scope="session")
-def official_mobile(mobile_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Official:
+def mobile_image() -> RgbImage:
+    return smooth_image(211, 300)
+
+
+@pytest.fixture(scope="session")
+def official_mobile(
+    mobile_checkpoint: Path, mobile_image: RgbImage, tmp_path_factory: pytest.TempPathFactory
+) -> Official:
     """In a process of its own, as the package registers a name of timm's when it is imported."""
     pytest.importorskip("timm")
     folder = tmp_path_factory.mktemp("official")
-    image = smooth_image(211, 300)
-    np.save(folder / "image.npy", image.pixels)
+    np.save(folder / "image.npy", mobile_image.pixels)
     prompts = {name: prompt.to_json() for name, prompt in PROMPTS.items()}
     (folder / "prompts.json").write_text(json.dumps(prompts))
     script = Path(__file__).with_name("official_mobile_sam.py")
@@ -94,9 +99,9 @@ def official_mobile(mobile_checkpoint: Path, tmp_path_factory: pytest.TempPathFa
     )
     with np.load(folder / "answers.npz") as answers:
         arrays = dict(answers)
-    return Official(image, arrays, json.loads((folder / "shapes.json").read_text()))
+    return Official(arrays, json.loads((folder / "shapes.json").read_text()))
 
 
 @pytest.fixture(scope="session")
-def mobile_embedding(mobile_model: SamModel, official_mobile: Official) -> Embedding:
-    return mobile_model.encode(official_mobile.image, CancelToken())
+def mobile_embedding(mobile_model: SamModel, mobile_image: RgbImage) -> Embedding:
+    return mobile_model.encode(mobile_image, CancelToken())

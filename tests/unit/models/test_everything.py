@@ -147,7 +147,7 @@ def test_crops_without_pixels_are_refused(decode: BlobAnswers) -> None:
 
 
 def test_the_same_masks_with_the_real_decoder(
-    mobile_model: SamModel, mobile_embedding: Embedding, official_mobile: Any
+    mobile_model: SamModel, mobile_embedding: Embedding, mobile_image: RgbImage
 ) -> None:
     asked = EverythingSettings(
         points_per_side=3, predicted_iou=0.5, stability=0.2, box_nms=1.0, min_region=5
@@ -158,7 +158,7 @@ def test_the_same_masks_with_the_real_decoder(
     network.image_encoder = NoEncoder()
     network.image_encoder.forward = lambda _: features  # type: ignore[method-assign]
     try:
-        expected = official(network, asked, official_mobile.image)
+        expected = official(network, asked, mobile_image)
     finally:
         network.image_encoder = real
     assert len(expected) > 1, "a case that shows nothing"
