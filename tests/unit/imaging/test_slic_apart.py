@@ -99,18 +99,25 @@ def test_without_a_folder_it_is_compiled_where_it_is_called(
     assert not list(fresh.iterdir())
 
 
-def test_the_other_process_is_started_with_what_it_needs():
+@pytest.fixture(scope="module")
+def started_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of somebody's files, in which the other process was started and did its work."""
+    folder = tmp_path_factory.mktemp("theirs")
+    for name in ("numpy", "numba", "segstudio"):
+        (folder / f"{name}.py").write_text("open('ran', 'w')")
     environment = {**os.environ, "SEGSTUDIO_HOME": "/dev/null/nowhere"}
     command = slic_apart.COMMAND
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.usefixtures("started_in")
+def test_the_other_process_is_started_with_what_it_needs():
     assert slic_apart.compiled_before()
 
 
-def test_the_other_process_runs_nothing_of_the_folder_it_is_started_in(tmp_path: Path):
-    for name in ("numpy", "numba", "segstudio"):
-        (tmp_path / f"{name}.py").write_text("open('ran', 'w')")
-    command = slic_apart.COMMAND
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not (tmp_path / "ran").exists()
+def test_the_other_process_runs_nothing_of_the_folder_it_is_started_in(started_in: Path):
+    assert not (started_in / "ran").exists()
