@@ -31,14 +31,14 @@ _LEAST = 0.02  # of the thing's pixels: a smaller part is its neighbour's
 Photos = list[npt.NDArray[np.uint8]]
 
 
-def cut_out(model: Model, rng: np.random.Generator, photos: Photos = ()) -> CutOut | None:  # type: ignore[assignment]
+def cut_out(model: Model, rng: np.random.Generator, photos: Photos) -> CutOut | None:
     """One view under one light; None where hardly anything is seen."""
     if rng.random() < 0.35:
         model = recoloured(model, rng)
     stage = Stage()
     stage.put(model, 1)
     camera = around(model.mesh, rng, int(rng.integers(192, 321)))
-    photo = photos[rng.integers(len(photos))] if len(photos) and rng.random() < 0.7 else None
+    photo = photos[rng.integers(len(photos))] if photos and rng.random() < 0.7 else None
     picture = stage.photograph(camera, lights(rng, photo), softness=rng.uniform(1, 8))
     seen = np.argwhere(picture.cover > 0)
     if len(seen) == 0:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from segstudio.models.prompt_training.rendering.surfaces import linear
 
+Floats = npt.NDArray[np.float64]
+
 SIDE = 32  # of the octahedral map of the surroundings
 
 
@@ -23,7 +25,7 @@ class Lights(NamedTuple):
     to_sun: npt.NDArray[np.float32]
 
 
-def directions() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def directions() -> tuple[Floats, Floats]:
     """Unit vectors (SIDE, SIDE, 3) of the octahedral map, y up, and the solid angle of each."""
     axis = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
     u, v = np.meshgrid(axis, axis)
@@ -37,9 +39,7 @@ def directions() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     return points / length[..., None], solid / solid.sum() * 4 * np.pi
 
 
-def surroundings(
-    rng: np.random.Generator, photo: npt.NDArray[np.uint8] | None = None
-) -> npt.NDArray[np.float64]:
+def surroundings(rng: np.random.Generator, photo: npt.NDArray[np.uint8] | None = None) -> Floats:
     """(SIDE, SIDE, 3) radiance: sky, horizon and ground, soft windows, and a photo bent around."""
     way, _ = directions()
     up = way[..., 1:2]
@@ -64,7 +64,7 @@ def surroundings(
     return np.asarray(light)
 
 
-def _colour(rng: np.random.Generator, strength: float) -> npt.NDArray[np.float64]:
+def _colour(rng: np.random.Generator, strength: float) -> Floats:
     """White with some tint, more often warm or cool than green or purple."""
     warm, green = rng.normal() * strength, rng.normal() * strength * 0.3
     return np.asarray(np.clip([1 + warm, 1 + green, 1 - warm], 0.15, 2.0))
@@ -85,26 +85,26 @@ def lights(
     to_sun = np.array([np.cos(high) * np.sin(turn), np.sin(high), np.cos(high) * np.cos(turn)])
     sun = _colour(rng, 0.12) * share / max(to_sun[1], 0.5)
     return Lights(
-        _harmonics(around, way, solid).astype(np.float32),
+        irradiance(around, way, solid).astype(np.float32),
         around.astype(np.float32),
         sun.astype(np.float32),
         to_sun.astype(np.float32),
     )
 
 
-def _harmonics(
-    around: npt.NDArray[np.float64],
-    way: npt.NDArray[np.float64],
-    solid: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+def irradiance(
+    around: Floats,
+    way: Floats,
+    solid: Floats,
+) -> Floats:
     """Irradiance by nine spherical harmonics (Ramamoorthi and Hanrahan, 2001), constants put in."""
-    basis = np.stack(list(polynomials(way[..., 0], way[..., 1], way[..., 2])), axis=-1)
+    basis = np.stack(polynomials(way[..., 0], way[..., 1], way[..., 2]), axis=-1)
     norms = np.array([0.282095, *[0.488603] * 3, *[1.092548] * 3, 0.315392, 0.546274])
     gain = np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])
     weights = np.einsum("hwb,hwc,hw->bc", basis * norms, around, solid)
     return np.asarray(weights * (norms * gain)[:, None])
 
 
-def polynomials(x, y, z):  # type: ignore[no-untyped-def]
+def polynomials(x: Floats, y: Floats, z: Floats) -> tuple[Floats, ...]:
     """The nine harmonics' polynomials of a direction, without their constants."""
     return 1 + 0 * x, x, y, z, x * y, y * z, z * x, 3 * y * y - 1, z * z - x * x

@@ -30,7 +30,8 @@ _CLOTHES = 40  # the same of people, whose one texture has all that they wear
 @dataclass(frozen=True, eq=False)
 class Mesh:
     """`corners`, `normals` (T, 3, 3) float32 in metres, y up, standing on y = 0 with its middle at
-    x = z = 0; `uvs` (T, 3, 2) float32; `material` (T,) into `materials`; `part` (T,) from 0."""
+    x = z = 0; `uvs` (T, 3, 2) float32; `material` (T,) into `materials`; `part` (T,) from 0;
+    `living` people and animals."""
 
     key: str
     corners: npt.NDArray[np.float32]
@@ -40,6 +41,7 @@ class Mesh:
     part: Ints
     materials: tuple[Material, ...]
     size: tuple[float, float, float]
+    living: bool
 
     @property
     def parts(self) -> int:
@@ -79,6 +81,7 @@ def read_mesh(piece: Piece) -> Mesh:
         )[keep],
         raw.materials,
         piece.size,
+        piece.category == "Characters",
     )
 
 
@@ -86,7 +89,10 @@ def _welded(positions: Floats, faces: Ints) -> tuple[Ints, int]:
     """Faces into vertices of which no two lie at one place, and their number."""
     step = max(float(np.ptp(positions[np.unique(faces)], axis=0).max()) * 1e-5, 1e-12)
     grid = np.round(positions / step).astype(np.int64)
-    _, index = np.unique(grid, axis=0, return_inverse=True)
+    # 21 bits an axis: a step is a hundred-thousandth of the largest side.
+    low = grid[faces.ravel()].min(axis=0)
+    offset = np.clip(grid - low, 0, (1 << 21) - 1)
+    _, index = np.unique(offset @ [1 << 42, 1 << 21, 1], return_inverse=True)
     index = index.ravel()
     return index[faces], int(index.max()) + 1
 
@@ -142,8 +148,9 @@ def _smooth(
 def _torn(raw: Triangles, faces: Ints) -> Ints:
     """Faces that hang together only where their texture does: clothes lie apart on a person's."""
     places = np.round(raw.uvs.reshape(-1, 2) * 2048).astype(np.int64)
-    keys = np.column_stack([faces.reshape(-1, 1), places])
-    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1, 3).astype(np.int64)
+    near = np.clip(places + (1 << 19), 0, (1 << 20) - 1)
+    keys = (faces.ravel() << 40) + (near[:, 0] << 20) + near[:, 1]
+    return np.unique(keys, return_inverse=True)[1].reshape(-1, 3).astype(np.int64)
 
 
 def _parts(raw: Triangles, faces: Ints, alike: int, corners: Floats, areas: Floats) -> Ints:

@@ -298,10 +298,11 @@ def _is_ear(flat: Floats, left: list[int], k: int) -> bool:
     a, b, c = flat[left[k - 1]], flat[left[k]], flat[left[(k + 1) % len(left)]]
     if _area(a, b, c) <= 0:
         return False
-    spared = {left[k - 1], left[k], left[(k + 1) % len(left)]}
+    # A corner on the cut would leave a polygon that touches itself; one at a corner's place may.
     return not any(
-        min(_area(a, b, p), _area(b, c, p), _area(c, a, p)) > 0
-        for p in (flat[i] for i in left if i not in spared)
+        min(_area(a, b, p), _area(b, c, p), _area(c, a, p)) >= 0
+        and not any((p == corner).all() for corner in (a, b, c))
+        for p in (flat[i] for i in left)
     )
 
 

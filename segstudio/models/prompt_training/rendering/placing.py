@@ -100,10 +100,12 @@ def arrange(
             copies = int(min(rng.integers(2, 7), count - len(made.things)))
         row = _row((piece, model), max(copies, 1), reach, group, rng)
         # What stands in the way of others is left out; the rest of a row stays.
-        kept = [thing for thing in row if made.free(thing)]
-        if not kept:
+        before = len(made.things)
+        for thing in row:
+            if made.free(thing):
+                made.things.append(thing)
+        if len(made.things) == before:
             reach *= 1.06
-        made.things += kept
         group += 1
     for index in range(len(made.things)):
         if small and _FLAT_TOP.search(made.things[index].piece.path.stem):

@@ -121,23 +121,54 @@ def edge_functions(
 
     The box of what cannot be seen is empty.
     """
-    matrix = camera.matrix
-    points = corners.astype(np.float64) @ matrix[:, :3].T + matrix[:, 3]
-    inverse = np.cross(points[:, [1, 2, 0]], points[:, [2, 0, 1]])
-    det = np.einsum("tk,tk->t", points[:, 0], inverse[:, 0])
-    sound = np.abs(det) > 1e-14
-    inverse = inverse / np.where(sound, det, 1.0)[:, None, None]
-    w = points[..., 2]
-    size = np.array([camera.width, camera.height])
-    flat = points[..., :2] / np.maximum(w, 1e-6)[..., None]
-    # A pixel is touched where its centre lies inside.
-    low = np.ceil(np.clip(flat.min(axis=1) - 0.5, -1, size)).astype(np.int32)
-    high = np.floor(np.clip(flat.max(axis=1) + 0.5, -1, size)).astype(np.int32)
-    across = w.min(axis=1) < NEAR
-    low[across], high[across] = 0, size
-    boxes = np.concatenate([np.maximum(low, 0), np.minimum(high, size)], axis=1).astype(np.int32)
-    boxes[~sound | (w.max(axis=1) < NEAR)] = 0
-    return inverse, boxes
+    edges = np.zeros((len(corners), 3, 3))
+    boxes = np.zeros((len(corners), 4), np.int32)
+    _set_up(corners, camera.matrix, np.array([camera.width, camera.height]), edges, boxes)
+    return edges, boxes
+
+
+@compiled
+def _set_up(corners: Array, m: Array, size: Array, edges: Array, boxes: Array) -> None:
+    p, low, high = np.empty((3, 3)), np.empty(2), np.empty(2)
+    for t in range(len(corners)):
+        for k in range(3):
+            x, y, z = corners[t, k, 0], corners[t, k, 1], corners[t, k, 2]
+            for i in range(3):
+                p[k, i] = m[i, 0] * x + m[i, 1] * y + m[i, 2] * z + m[i, 3]
+        for k in range(3):
+            q, r = p[(k + 1) % 3], p[(k + 2) % 3]
+            edges[t, k, 0] = q[1] * r[2] - q[2] * r[1]
+            edges[t, k, 1] = q[2] * r[0] - q[0] * r[2]
+            edges[t, k, 2] = q[0] * r[1] - q[1] * r[0]
+        det = p[0, 0] * edges[t, 0, 0] + p[0, 1] * edges[t, 0, 1] + p[0, 2] * edges[t, 0, 2]
+        nearest, farthest = min(p[0, 2], p[1, 2], p[2, 2]), max(p[0, 2], p[1, 2], p[2, 2])
+        if abs(det) <= 1e-14 or farthest < NEAR:
+            continue
+        for k in range(3):
+            for i in range(3):
+                edges[t, k, i] /= det
+        for i in range(2):
+            # What reaches behind the camera may be anywhere; else a pixel is touched where its
+            # centre lies inside.
+            low[i], high[i] = 0.0, size[i]
+            if nearest >= NEAR:
+                a, b, c = p[0, i] / p[0, 2], p[1, i] / p[1, 2], p[2, i] / p[2, 2]
+                low[i] = min(max(np.ceil(min(a, b, c) - 0.5), 0.0), size[i])
+                high[i] = min(max(np.floor(max(a, b, c) + 0.5), 0.0), size[i])
+        boxes[t, 0], boxes[t, 1] = int(low[0]), int(low[1])
+        boxes[t, 2], boxes[t, 3] = int(high[0]), int(high[1])
+
+
+@compiled
+def flat_normals(corners: Array, out: Array) -> None:
+    """Unit normals (T, 3) of triangles (T, 3, 3); 0 where one has no area."""
+    for t in range(len(corners)):
+        a, b, c = corners[t, 0], corners[t, 1], corners[t, 2]
+        ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        length = max(np.sqrt(x * x + y * y + z * z), 1e-20)
+        out[t, 0], out[t, 1], out[t, 2] = x / length, y / length, z / length
 
 
 def empty_layer(camera: Camera) -> Layer:

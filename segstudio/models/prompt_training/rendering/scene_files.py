@@ -20,7 +20,7 @@ from segstudio.models.prompt_training.rendering.stage import load
 from segstudio.models.prompt_training.rendering.surfaces import Bytes, read_texture
 from segstudio.models.prompt_training.scene import SCENES, Scene, SceneLine, scene_lines
 
-_BLOCK = 60  # scenes from the same models: reading them costs as much as a scene
+_BLOCK = 100  # scenes from the same models: reading them costs as much as a scene
 _TOGETHER = 26  # models for one theme in a block
 _MANY = 40_000  # triangles: larger models are left to the cut-outs
 _THEMES = ("room", "room", "room", "outside", "table", "table")

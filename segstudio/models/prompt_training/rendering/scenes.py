@@ -24,7 +24,7 @@ from segstudio.models.prompt_training.rendering.stage import (
 from segstudio.models.prompt_training.rendering.surfaces import Bytes, encoded
 from segstudio.models.prompt_training.scene import Scene, Target
 
-_FLOOR, _WALL, _SIDE_WALL, _FIRST = 1, 2, 3, 4
+_FLOOR, _WALL, _SIDE_WALL, _SKY, _FIRST = 1, 2, 3, 4, 5
 _LEAST = 40  # pixels of a thing or a part that may be asked for
 _LEAST_REGION = 400
 
@@ -43,8 +43,10 @@ class Supplies:
     textures: list[Bytes] = field(default_factory=list)
 
 
-def make_scene(supplies: Supplies, rng: np.random.Generator) -> Scene | None:
-    """A scene of 384 to 512 pixels; None where no two things are seen."""
+def make_scene(
+    supplies: Supplies, rng: np.random.Generator, longest: tuple[int, int] = (384, 512)
+) -> Scene | None:
+    """A scene whose longer side has between `longest` pixels; None where no two things are seen."""
     choice = _alike_in_size(supplies.choice, rng)
     small = supplies.small if supplies.theme == "room" else []
     made = arrange(choice, small, int(rng.integers(4, 15)), rng)
@@ -56,7 +58,7 @@ def make_scene(supplies: Supplies, rng: np.random.Generator) -> Scene | None:
         stage.put(model, first, thing.place, thing.turn, thing.scale)
         numbers.append(tuple(range(first, first + thing.model.mesh.parts)))
         first += thing.model.mesh.parts
-    camera = _camera(made, supplies.theme, rng)
+    camera = _camera(made, supplies.theme, longest, rng)
     _surround(stage, made, supplies, camera, rng)
     photo = supplies.photos[rng.integers(len(supplies.photos))] if supplies.photos else None
     light = lights(rng, photo, outside=supplies.theme == "outside")
@@ -65,13 +67,15 @@ def make_scene(supplies: Supplies, rng: np.random.Generator) -> Scene | None:
     picture = stage.photograph(
         camera, light, softness=softness, nearby=0.3 * height, shadow_side=1024
     )
-    targets = _targets(picture.ids, made.things, numbers)
+    behind = supplies.photos[rng.integers(len(supplies.photos))] if supplies.photos else None
+    behind = behind if rng.random() < 0.65 else None
+    # What a photo shows far behind has no name; a made-up sky is one thing.
+    ids = picture.ids if behind is not None else np.where(picture.ids == 0, _SKY, picture.ids)
+    targets = _targets(ids, made.things, numbers)
     if sum(target.kind == "object" for target in targets) < 2:
         return None
-    behind = supplies.photos[rng.integers(len(supplies.photos))] if supplies.photos else None
-    behind = behind if rng.random() < 0.75 else None
     image = _developed(picture, grounds.far_away(rng, behind, camera.width, camera.height), rng)
-    return Scene(image, picture.ids.astype(np.uint16), targets)
+    return Scene(image, ids.astype(np.uint16), targets)
 
 
 def _alike_in_size(choice: Choice, rng: np.random.Generator) -> Choice:
@@ -81,10 +85,12 @@ def _alike_in_size(choice: Choice, rng: np.random.Generator) -> Choice:
     return [near[int(i)] for i in rng.permutation(len(near))[: rng.integers(3, 11)]]
 
 
-def _camera(made: Arrangement, theme: str, rng: np.random.Generator) -> Camera:
-    longest = int(rng.integers(384, 513))
+def _camera(
+    made: Arrangement, theme: str, longest: tuple[int, int], rng: np.random.Generator
+) -> Camera:
+    pixels = int(rng.integers(longest[0], longest[1] + 1))
     shape = ((4, 3), (4, 3), (3, 4), (1, 1), (3, 2))[int(rng.integers(5))]
-    width, height = (round(longest * side / max(shape)) for side in shape)
+    width, height = (round(pixels * side / max(shape)) for side in shape)
     low, high = {"table": (12, 60), "outside": (1, 22)}.get(theme, (4, 35))
     tilt, turn = np.radians(rng.uniform(low, high)), rng.normal() * 0.6
     open_ = np.radians(rng.uniform(30, 62))
@@ -204,7 +210,7 @@ def _targets(
         if len(members) > 1:
             joined = [number for member in members for number in numbers[member]]
             targets.append(Target(tuple(joined), "group"))
-    regions = [number for number in (_FLOOR, _WALL, _SIDE_WALL) if areas[number] >= _LEAST_REGION]
+    regions = [number for number in range(_FLOOR, _FIRST) if areas[number] >= _LEAST_REGION]
     return (*targets, *(Target((number,), "region") for number in regions))
 
 

@@ -21,6 +21,20 @@ _BYTES = np.arange(256) / 255.0
 _LIGHT = np.where(_BYTES <= 0.04045, _BYTES / 12.92, ((_BYTES + 0.055) / 1.055) ** 2.4)
 _LIGHT = _LIGHT.astype(np.float32)
 
+# Places in a disc, along Vogel's spiral (1979), and on a sphere.
+_TURNS = np.arange(6) * 2.39996
+_DISC = (
+    np.column_stack([np.cos(_TURNS), np.sin(_TURNS)]) * np.sqrt((np.arange(6) + 0.5) / 6)[:, None]
+)
+_HEIGHTS = (np.arange(256) + 0.5) / 128 - 1
+_SPHERE = np.column_stack(
+    [
+        np.sqrt(1 - _HEIGHTS**2) * np.cos(np.arange(256) * 2.39996),
+        np.sqrt(1 - _HEIGHTS**2) * np.sin(np.arange(256) * 2.39996),
+        _HEIGHTS,
+    ]
+)
+
 
 class View(NamedTuple):
     """The camera as numbers: `place` (3,); `rays` (3, 3), whose product with (x, y, 1) is the way
@@ -88,12 +102,11 @@ def occlusion(layer: Layer, world: World, radius: Scalar, out: Array) -> None:
             sign = 1.0 if facing > 0 else -1.0
             hidden = 0
             for k in range(12):
-                z, turn = noise(x, y, 3 * k) * 2 - 1, noise(x, y, 3 * k + 1) * 6.2831853
-                flank, far = np.sqrt(1 - z * z), radius * (0.05 + 0.95 * ((k + 0.5) / 12) ** 1.5)
+                some = int(noise(x, y, k) * 256)
+                far = radius * (0.05 + 0.95 * ((k + 0.5) / 12) ** 1.5)
                 # A point on the unit sphere about the normal's tip: as dense as the cosine.
-                work[_NORMAL, 0] = flank * np.cos(turn) + sign * world.flat[t, 0]
-                work[_NORMAL, 1] = flank * np.sin(turn) + sign * world.flat[t, 1]
-                work[_NORMAL, 2] = z + sign * world.flat[t, 2]
+                for i in range(3):
+                    work[_NORMAL, i] = _SPHERE[some, i] + sign * world.flat[t, i]
                 hidden += _hidden(layer, world.eye.matrix, radius, far, work)
             out[y, x] = 1.0 - hidden / 12
 
@@ -125,11 +138,14 @@ def _lit_share(point: Array, shadow: Shadow, x: int, y: int) -> float:
     size = shadow.nearness.shape[0]
     near = 1.0 / (deep - shadow.offset)
     turn, lit = noise(x, y, 77) * 6.2831853, 0.0
-    for k in range(6):
-        angle, far = turn + k * 2.39996, shadow.softness * np.sqrt((k + 0.5) / 6)
-        i, j = int(u + far * np.cos(angle)), int(v + far * np.sin(angle))
+    c, d = shadow.softness * np.cos(turn), shadow.softness * np.sin(turn)
+    for k in range(len(_DISC)):
+        i, j = (
+            int(u + c * _DISC[k, 0] - d * _DISC[k, 1]),
+            int(v + d * _DISC[k, 0] + c * _DISC[k, 1]),
+        )
         if not (0 <= i < size and 0 <= j < size) or shadow.nearness[j, i] <= near:
-            lit += 1.0 / 6
+            lit += 1.0 / len(_DISC)
     return lit
 
 

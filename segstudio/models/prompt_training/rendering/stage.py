@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segstudio.models.prompt_training.rendering.catalogue import Piece
+from segstudio.models.prompt_training.rendering.grounds import FLOORS, WALLS, texture
 from segstudio.models.prompt_training.rendering.lighting import Lights
 from segstudio.models.prompt_training.rendering.meshes import Mesh, read_mesh
 from segstudio.models.prompt_training.rendering.obj_files import Material
@@ -19,6 +20,7 @@ from segstudio.models.prompt_training.rendering.rasterizer import (
     Textures,
     edge_functions,
     empty_layer,
+    flat_normals,
     majority,
     rasterize,
 )
@@ -96,8 +98,8 @@ class Stage:
             clear = CLEAR if material.opacity >= _INVISIBLE else 0
             seen.append(OPAQUE | CASTS if material.opacity > 0.95 else clear)
         c, s = np.cos(turn), np.sin(turn)
-        rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-        corners = (mesh.corners @ rotation.T * scale + place).astype(np.float32)
+        rotation = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]], np.float32)
+        corners = mesh.corners @ rotation.T * np.float32(scale) + np.array(place, np.float32)
         self._rows.append(
             Surfaces(
                 corners,
@@ -164,7 +166,9 @@ class Stage:
         clear.nearness[:] = solid.nearness
         rasterize(edges, boxes, *tables, CLEAR, clear)
         view = View(camera.place, _rays(fine), fine.matrix)
-        world = World(edges, _flat_normals(surfaces.corners), *tables, lights, view, shadow)
+        flat = np.zeros((len(edges), 3), np.float32)
+        flat_normals(surfaces.corners, flat)
+        world = World(edges, flat, *tables, lights, view, shadow)
         opening = np.ones((camera.height, camera.width), np.float32)
         occlusion(solid, world, radius / 6 if nearby is None else nearby, opening)
         return _picture(*_composed(world, solid, clear, _smoothed(opening, solid)), clear.nearness)
@@ -186,11 +190,6 @@ class Stage:
         rasterize(*edge_functions(camera, tables[0].corners), *tables, CASTS, layer)
         shadow = Shadow(layer.nearness, camera.matrix, softness, 2.5 * radius / side)
         return shadow, radius
-
-
-def _flat_normals(corners: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return np.asarray(cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-20))
 
 
 def _composed(
@@ -244,10 +243,14 @@ def _picture(
     ids = np.zeros((height, width), np.int32)
     majority(fine, nearness, ids)
     # A lamp's reflection may not outshine the whole pixel: it would be a stair at its border.
-    light = np.minimum(light, 4.0).reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
-    near = nearness.reshape(height, 2, width, 2).max(axis=(1, 3))
+    light = np.minimum(light, 4.0)
+    light = (light[::2, ::2] + light[::2, 1::2] + light[1::2, ::2] + light[1::2, 1::2]) / 4
+    cover = (cover[::2, ::2] + cover[::2, 1::2] + cover[1::2, ::2] + cover[1::2, 1::2]) / 4
+    near = np.maximum(
+        np.maximum(nearness[::2, ::2], nearness[::2, 1::2]),
+        np.maximum(nearness[1::2, ::2], nearness[1::2, 1::2]),
+    )
     depth = np.where(near > 0, 1 / np.maximum(near, 1e-9), np.inf)
-    cover = cover.reshape(height, 2, width, 2).mean(axis=(1, 3))
     return Picture(light, cover, ids, depth.astype(np.float32))
 
 
@@ -259,12 +262,13 @@ def developed(light: npt.NDArray[np.float32], exposure: float = 1.0) -> npt.NDAr
 
 
 def recoloured(model: Model, rng: np.random.Generator) -> Model:
-    """The same thing in other colours: each material's hue and brightness, or all their textures'
-    hue, by chance."""
+    """The same thing in other colours: each material's hue and brightness, all textures' hue, and
+    of what does not live some textures changed for others, by chance."""
     materials = []
     images: list[Bytes | None] = []
     shift = rng.normal() * 20
-    for material, image in zip(model.mesh.materials, model.images, strict=True):
+    for material, given in zip(model.mesh.materials, model.images, strict=True):
+        image = given
         plain = rng.random() < 0.75
         diffuse = _other(np.array(material.diffuse), rng) if image is None and plain else None
         materials.append(
@@ -272,7 +276,10 @@ def recoloured(model: Model, rng: np.random.Generator) -> Model:
             if diffuse is None
             else replace(material, diffuse=(diffuse[0], diffuse[1], diffuse[2]))
         )
-        images.append(image if image is None else turned(image, shift))
+        if image is not None:
+            other = not model.mesh.living and image[..., 3].min() == 255 and rng.random() < 0.2
+            image = texture(rng, WALLS + FLOORS, []) if other else turned(image, shift)
+        images.append(image)
     return Model(replace(model.mesh, materials=tuple(materials)), tuple(images))
 
 

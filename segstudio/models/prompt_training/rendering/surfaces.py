@@ -13,8 +13,8 @@ from PIL import Image
 from segstudio.models.prompt_training.rendering.obj_files import Material
 from segstudio.models.prompt_training.rendering.rasterizer import Materials, Textures
 
-LARGEST = 1024  # pixels a side of a texture
-_LEVELS = 11
+LARGEST = 512  # pixels a side of a texture: as many as a picture has
+_LEVELS = 10
 
 Bytes = npt.NDArray[np.uint8]
 
