@@ -1,12 +1,14 @@
 """`segstudio bench click|everything|encode|superpixels`: ours against a baseline, on this machine.
 
-The baseline is the official package of the model, and scikit-image for superpixels.
+The baseline is the official package of the model or, as one wants, another of our models; and
+scikit-image for superpixels.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keys = ", ".join(card.key for card in PROMPT_MODELS)
     parser.add_argument(
         "--model", default="mobile_sam", metavar="KEY", help=f"one of {keys}; default mobile_sam"
+    )
+    parser.add_argument(
+        "--beside", metavar="KEY", help="another of our models to be the baseline, for time alone"
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the weights' file or folder")
     parser.add_argument(
@@ -69,7 +74,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     rows: dict[str, Row] = {}
     machine: Row = {}
     status = 0
-    make = _superpixel_rows if arguments.name == SUPERPIXELS else _pair_rows
+    make = _beside_rows if arguments.beside else _pair_rows
+    if arguments.name == SUPERPIXELS:
+        make = _superpixel_rows
     try:
         for device, row in make(arguments, output):
             machine = machine or describe_machine(device)
@@ -97,20 +104,52 @@ def _superpixel_rows(
 
 def _pair_rows(arguments: argparse.Namespace, output: Output) -> Iterator[tuple[str, Row | None]]:
     """The device that is measured on, then each row with it."""
-    from segstudio.models.benchmarks.pair import load_pair  # noqa: PLC0415
+    images = list(_images(arguments, SIZES))
+    with _loaded(arguments, arguments.model, output, arguments.weights) as pair:
+        yield pair.model.device, None
+        for row in _rows(arguments, pair, images, output):
+            yield pair.model.device, row
+
+
+def _beside_rows(arguments: argparse.Namespace, output: Output) -> Iterator[tuple[str, Row | None]]:
+    """The same for two of our models; a folder of weights is for both, a file for the first."""
+    from segstudio.models.benchmarks.beside import beside_rows  # noqa: PLC0415
 
     images = list(_images(arguments, SIZES))
-    with load_pair(
-        prompt_model(arguments.model),
+    given = arguments.weights
+    both = given if given is not None and given.is_dir() else None
+    with (
+        _loaded(arguments, arguments.model, output, given) as pair,
+        _loaded(arguments, arguments.beside, output, both) as other,
+    ):
+        yield pair.model.device, None
+        repeats = arguments.repeats or REPEATS[arguments.name]
+        settings = _settings(arguments)
+        rows = beside_rows(
+            arguments.name,
+            (pair, other),
+            images,
+            repeats,
+            settings=settings,
+            report=output.progress,
+        )
+        for row in rows:
+            yield pair.model.device, row
+
+
+def _loaded(
+    arguments: argparse.Namespace, key: str, output: Output, weights: Path | None
+) -> AbstractContextManager[Pair]:
+    from segstudio.models.benchmarks.pair import load_pair  # noqa: PLC0415
+
+    return load_pair(
+        prompt_model(key),
         device=arguments.device,
         clock=arguments.clock,
         threads=arguments.threads,
         report=output.progress,
-        weights=arguments.weights,
-    ) as pair:
-        yield pair.model.device, None
-        for row in _rows(arguments, pair, images, output):
-            yield pair.model.device, row
+        weights=weights,
+    )
 
 
 def _rows(
@@ -125,16 +164,23 @@ def _rows(
         return click_rows(pair, images, repeats, output.progress)
     if arguments.name == "encode":
         return encode_rows(pair, images, repeats, output.progress)
-    settings = EverythingSettings(
+    plan = Plan(_settings(arguments), arguments.points_per_batch, arguments.fast)
+    return everything_rows(pair, images, repeats, plan, report=output.progress, say=output.say)
+
+
+def _settings(arguments: argparse.Namespace) -> EverythingSettings:
+    return EverythingSettings(
         points_per_side=arguments.points_per_side,
         min_region=arguments.min_region,
         crop_layers=arguments.crop_layers,
     )
-    plan = Plan(settings, arguments.points_per_batch, arguments.fast)
-    return everything_rows(pair, images, repeats, plan, report=output.progress, say=output.say)
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if arguments.beside:
+        prompt_model(arguments.beside)  # says which there are
+        if arguments.crop_layers:
+            raise BadInputError("--crop-layers does not go with --beside.")
     for name, least in (
         ("repeats", 1),
         ("threads", 1),

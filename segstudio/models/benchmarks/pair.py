@@ -17,7 +17,10 @@ from segment_anything import SamPredictor, sam_model_registry
 from segstudio.core.image import Rgb8, RgbImage
 from segstudio.core.progress import CancelToken, Progress, ProgressSink
 from segstudio.models import weights as weights_files
-from segstudio.models.benchmarks.plausible_weights import write_plausible_checkpoint
+from segstudio.models.benchmarks.plausible_weights import (
+    write_plausible_checkpoint,
+    write_random_nano,
+)
 from segstudio.models.benchmarks.timing import Clock
 from segstudio.models.card import ModelCard
 from segstudio.models.device import choose_device
@@ -80,10 +83,14 @@ def load_pair(
         path = weights_files.find(card, weights)
         kind = NO_WEIGHTS if card.weights is None else PUBLISHED
         build = _official_build(card.key) if card.weights else None
-        if path is None and build is not None and card.weights is not None:
+        if path is None and card.weights is not None:
             kind = SEEDED
             report(Progress(0, 0, f"Making weights for {card.title}, as the published are absent"))
-            path = write_plausible_checkpoint(build, Path(folder) / card.weights.name)
+            path = Path(folder) / card.weights.name
+            if build is None:
+                write_random_nano(path)
+            else:
+                write_plausible_checkpoint(build, path)
         theirs = threads or torch.get_num_threads()
         official = None
         if build is not None and path is not None:
@@ -95,7 +102,10 @@ def load_pair(
         yield Pair(model, official, kind, Clock(clock, device), ours, theirs)
 
 
-def _official_build(key: str) -> Callable[[], Any]:
+def _official_build(key: str) -> Callable[[], Any] | None:
+    """None for the network in the box, which is nobody else's."""
+    if key == "segstudio_nano":
+        return None
     if key == "mobile_sam":
         return build_mobile_sam
     build: Callable[[], Any] = sam_model_registry[key.removeprefix("sam_")]

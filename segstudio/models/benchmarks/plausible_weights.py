@@ -22,10 +22,12 @@ from typing import Any
 import cv2
 import skimage.data
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
+from segstudio.models.nets.nano import Nano
 from segstudio.models.prompt.frame import SIDE
 
 CHANNELS = 256  # of the image embedding and of tokens
@@ -73,6 +75,21 @@ def write_plausible_checkpoint(
     with torch.device("meta"):
         network = build()
     torch.save(plausible_state(network, seed, shape), path)
+    return path
+
+
+def write_random_nano(path: Path, seed: int = 0) -> Path:
+    """Weights of the network in the box as before any training; the same for the same seed.
+
+    Its masks are noise then, and take longer to cut out than a trained one's.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Nano()
+    half = {
+        name: x.half() if x.is_floating_point() else x for name, x in network.state_dict().items()
+    }
+    save_file(half, path)
     return path
 
 

@@ -9,6 +9,7 @@ from small_sam import small_pair
 
 from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.models.benchmarks import everything
+from segstudio.models.benchmarks.beside import beside_rows
 from segstudio.models.benchmarks.click import click_rows
 from segstudio.models.benchmarks.encode import encode_rows
 from segstudio.models.benchmarks.everything import Plan, everything_rows, fitting_batch
@@ -116,3 +117,27 @@ def test_the_built_in_model_has_no_baseline() -> None:
         assert row["baseline"] is row["ratio"] is row["equal"] is None
         assert row["ours_s"] > 0
     assert pair.model.encode(SMALL, CancelToken()).image_size == SMALL.size
+
+
+def test_the_network_in_the_box_is_timed_beside_another_model(pair: Pair) -> None:
+    small = [benchmark_photo((20, 200))]
+    with load_pair(
+        prompt_model("segstudio_nano"), device="cpu", clock="cpu", threads=1, report=ignore_progress
+    ) as nano:
+        assert nano.official is None
+        rows = [
+            row
+            for what in ("encode", "click", "everything")
+            for row in beside_rows(
+                what, (nano, pair), small, 1, settings=FEW, report=ignore_progress
+            )
+        ]
+    names = [row["name"] for row in rows]
+    assert names == [
+        f"{what} segstudio_nano beside mobile_sam 200x20"
+        for what in ("encode", "click", "everything")
+    ]
+    for row in rows:
+        assert row["equal"] is None and row["baseline"] == "our mobile_sam"
+        assert row["repeats"] == 1
+        assert row["ratio"] == pytest.approx(row["baseline_s"] / row["ours_s"], rel=0.05)
