@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import cv2
@@ -34,9 +35,10 @@ from segstudio.models.prompt_training.shelf import Shelf
 PHOTOS = "photos"
 HALF = "half"
 MIB = 1 << 20
+_LARGE, _SMALL = 4 * MIB, MIB  # bytes of a labelled photograph and of a rendered scene, about
 
 Image = npt.NDArray[np.uint8]
-Line = TypeVar("Line")
+Line = TypeVar("Line", CutOutLine, SceneLine)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +77,10 @@ class Assets:
     """
 
     def __init__(
-        self, folder: Path, seed: int, *, without: Collection[str] = (), mebibytes: int = 400
+        self, folder: Path, seed: int, *, without: Collection[str] = (), mebibytes: int = 700
     ) -> None:
         self._without = frozenset(without)
-        share = mebibytes * MIB // 12
+        share = mebibytes * MIB // 14
         self.pieces: dict[str, PieceShelf] = {}
         self.views: dict[str, dict[str, list[int]]] = {}
         self.scenes: dict[str, SceneShelf] = {}
@@ -90,15 +92,15 @@ class Assets:
             kind: [_SceneKey(path, line) for line in self._lines(scene_lines(path), kind)]
             for kind, path in _kinds(folder, "scenes_", SCENES)
         }
+        sizes = {kind: _LARGE if kind == PHOTOS else _SMALL for kind in scenes}
         for kind, part in _shares(pieces, 4 * share).items():
             self.pieces[kind] = Shelf(
                 pieces[kind], _piece, _piece_size, budget=part, typical=MIB * 3 // 8, seed=seed
             )
             self.views[kind] = _views(pieces[kind])
-        for kind, part in _shares(scenes, 4 * share).items():
-            typical = 4 * MIB if kind == PHOTOS else MIB
+        for kind, part in _shares(scenes, 6 * share, sizes).items():
             self.scenes[kind] = Shelf(
-                scenes[kind], _scene, _scene_size, budget=part, typical=typical, seed=seed
+                scenes[kind], _scene, _scene_size, budget=part, typical=sizes[kind], seed=seed
             )
         whole = [path for path in sorted((folder / PHOTOS).glob("*.jpg")) if self._seen(path.stem)]
         halves = [path.parent / HALF / path.name for path in whole]
@@ -125,7 +127,7 @@ class Assets:
         """All lines that may be seen; one that is just being written ends them."""
         try:
             for line in lines:
-                if kind != PHOTOS or self._seen(line.name):  # type: ignore[attr-defined]
+                if kind != PHOTOS or self._seen(line.name):
                     yield line
         except msgspec.DecodeError:
             return
@@ -143,9 +145,12 @@ def _kinds(folder: Path, start: str, index: str) -> list[tuple[str, Path]]:
     return [(path.name.removeprefix(start), path) for path in paths]
 
 
-def _shares(kinds: Mapping[str, Sized], budget: int) -> dict[str, int]:
-    """The budget's parts for kinds that hold anything: as the roots of what they hold."""
-    roots = {kind: len(keys) ** 0.5 for kind, keys in kinds.items() if len(keys)}
+def _shares(
+    kinds: Mapping[str, Sized], budget: int, sizes: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, int]:
+    """The budget's parts for kinds that hold anything: as the roots of what they hold,
+    times what one of them takes."""
+    roots = {kind: len(keys) ** 0.5 * sizes.get(kind, 1) for kind, keys in kinds.items() if keys}
     return {kind: int(budget * root / sum(roots.values())) for kind, root in roots.items()}
 
 

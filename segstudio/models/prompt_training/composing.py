@@ -58,7 +58,7 @@ class Composer:
         plain: bool = False,
         without: Collection[str] = (),
         mix: Mix | None = None,
-        mebibytes: int = 400,
+        mebibytes: int = 700,
     ) -> None:
         self._seed = seed
         self._rng = np.random.default_rng(seed)

@@ -37,7 +37,6 @@ from segstudio.models.prompt_training.scene import (
 )
 
 INDEX = "index.json"
-_BITS = 32  # masks that are told apart in one round
 
 Bools = npt.NDArray[np.bool_]
 
@@ -98,17 +97,15 @@ def read_labels(labels: Path, name: str) -> list[Label]:
 def atoms(masks: Sequence[Bools]) -> tuple[npt.NDArray[np.uint16], list[tuple[int, ...]]]:
     """The smallest pieces that every mask is a union of: their map (H, W), 0 where no mask is, and
     each mask's ids."""
-    ids = np.zeros(masks[0].shape, np.int64)
-    for start in range(0, len(masks), _BITS):
-        code = ids.copy()
-        for mask in masks[start : start + _BITS]:
-            code = code * 2 + mask
-        ids = np.unique(code, return_inverse=True)[1].reshape(ids.shape)
-    covered = np.any(masks, axis=0)
-    if covered.all():
-        ids += 1
-    named = np.where(covered, ids, 0).astype(np.uint16)
-    return named, [tuple(np.unique(named[mask]).tolist()) for mask in masks]
+    ids = np.zeros(masks[0].shape, np.int32)
+    for mask in masks:
+        code = 2 * ids + mask  # 0 where no mask has been so far
+        known = np.flatnonzero(np.bincount(code.ravel())[1:]) + 1
+        table = np.zeros(int(code.max()) + 1, np.int32)
+        table[known] = np.arange(1, len(known) + 1)
+        ids = table[code]
+    members = [tuple(np.flatnonzero(np.bincount(ids[mask])).tolist()) for mask in masks]
+    return ids.astype(np.uint16), members
 
 
 def labelled_scene(image: npt.NDArray[np.uint8], labels: Sequence[Label]) -> Scene:
