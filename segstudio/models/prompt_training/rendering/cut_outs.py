@@ -49,8 +49,8 @@ def cut_out(model: Model, rng: np.random.Generator, photos: Photos) -> CutOut | 
     height, width = cover.shape
     if (cover >= 0.5).mean() < 0.06 or min(height, width) < 0.05 * max(height, width):
         return None
-    light = picture.light[box] / np.maximum(cover, 1e-3)[..., None]
-    colour = encoded(developed(light, rng.uniform(0.75, 1.15)))
+    light = picture.light[box] / np.maximum(cover, np.float32(1e-3))[..., None]
+    colour = encoded(developed(np.asarray(light, np.float32), rng.uniform(0.75, 1.15)))
     rgba = np.round(np.dstack([colour, cover]) * 255).astype(np.uint8)
     # A pixel that is half covered at most belongs to the thing only where the majority says so.
     parts = np.where(rgba[..., 3] > 0, ids, 0)

@@ -47,10 +47,9 @@ def _planks(rng: np.random.Generator) -> Floats:
     out = np.empty((SIDE, SIDE, 3))
     for row in range(rows):
         grain = np.roll(clouds(rng, SIDE, 0.6), int(rng.integers(SIDE)), axis=1)
-        grain = cv2.resize(
-            grain[:height, : SIDE // 8], (SIDE, height), interpolation=cv2.INTER_CUBIC
-        )
-        tone = 1 + rng.normal() * 0.1 + grain[..., None] * 0.06
+        short = grain[:height, : SIDE // 8]
+        long = cv2.resize(short, (SIDE, height), interpolation=cv2.INTER_CUBIC)
+        tone = 1 + rng.normal() * 0.1 + long[..., None] * 0.06
         out[row * height : (row + 1) * height] = wood * tone
         out[row * height] *= 0.55
         out[row * height : (row + 1) * height, rng.integers(SIDE)] *= 0.6
@@ -67,7 +66,8 @@ def _tiles(rng: np.random.Generator) -> Floats:
     tone = 1 + rng.normal(size=(count, count))[y, x][..., None] * 0.03
     out = np.where(odd == 1, one, two) * tone * (1 + clouds(rng, SIDE)[..., None] * 0.03)
     joint = max(SIDE // count // int(rng.integers(12, 40)), 1)
-    inside = (np.mgrid[:SIDE, :SIDE] % (SIDE // count) < joint).any(axis=0)
+    across = np.arange(SIDE) % (SIDE // count) < joint
+    inside = across[:, None] | across
     return np.asarray(np.where(inside[..., None], _paint(rng), out))
 
 
@@ -147,6 +147,6 @@ def _sky(rng: np.random.Generator, width: int, height: int) -> npt.NDArray[np.fl
     sky = blue + (pale - blue) * down ** rng.uniform(0.6, 2)
     side = 512
     cover = clouds(rng, side, 0.55) + rng.normal() * 0.8
-    cover = cv2.resize(cover[: side // 2], (width, height))
-    white = np.clip(cover - 0.3, 0, 1)[..., None] * rng.uniform(0.2, 0.9)
+    spread = cv2.resize(cover[: side // 2], (width, height))
+    white = np.clip(spread - 0.3, 0, 1)[..., None] * rng.uniform(0.2, 0.9)
     return np.asarray(sky * (1 - white) + white * rng.uniform(0.7, 1.0), np.float32)

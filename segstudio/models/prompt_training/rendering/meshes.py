@@ -113,7 +113,7 @@ def _all_normals(
         smooth = np.zeros((len(flat), 3))
         _smooth(face_normals, units, order, starts, np.cos(np.radians(CREASE)), smooth)
         out[wrong] = smooth.reshape(-1, 3, 3)[wrong]
-    return out.astype(np.float32)
+    return np.asarray(out, np.float32)
 
 
 @compiled
@@ -159,7 +159,7 @@ def _parts(raw: Triangles, faces: Ints, alike: int, corners: Floats, areas: Floa
     if label.max() == 0:
         label = np.unique(raw.group, return_inverse=True)[1].ravel()
     number = int(label.max()) + 1
-    weight = np.bincount(label, areas, number)
+    weight = np.asarray(np.bincount(label, areas, number), np.float64)
     low, high = np.full((number, 3), np.inf), np.full((number, 3), -np.inf)
     np.minimum.at(low, label, corners.min(axis=1))
     np.maximum.at(high, label, corners.max(axis=1))

@@ -233,7 +233,7 @@ def _references(refs: list[str]) -> Ints:
         for column, word in enumerate(ref.split("/")[:3]):
             if word:
                 table[index, column] = int(word) - 1
-    return table[which]
+    return np.asarray(table[which])
 
 
 def _looked_up(table: Floats, index: Ints) -> Floats:

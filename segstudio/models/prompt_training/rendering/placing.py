@@ -97,7 +97,7 @@ def arrange(
         piece, model = choice[int(rng.integers(len(choice)))]
         copies = 1
         if rng.random() < 0.3:
-            copies = int(min(rng.integers(2, 7), count - len(made.things)))
+            copies = min(int(rng.integers(2, 7)), count - len(made.things))
         row = _row((piece, model), max(copies, 1), reach, group, rng)
         # What stands in the way of others is left out; the rest of a row stays.
         before = len(made.things)

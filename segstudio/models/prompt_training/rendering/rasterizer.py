@@ -230,12 +230,19 @@ def hole(uvs: Array, b0: Scalar, b1: Scalar, b2: Scalar, image: int, textures: T
 
 @compiled
 def majority(fine: Array, nearness: Array, out: Array) -> None:
-    """(H, W) ids of (2 H, 2 W) ones: the most frequent of four; of equals, the nearest."""
+    """(H, W) ids of (2 H, 2 W) ones: the most frequent of four; of equals, the nearest.
+
+    0, nothing, is what three or four of them must say.
+    """
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
-            best, most, nearest = 0, 0, -1.0
+            best, most, nearest, nothing = 0, 0, -1.0, 0
+            for i in range(4):
+                nothing += fine[2 * y + i // 2, 2 * x + i % 2] == 0
             for i in range(4):
                 value = fine[2 * y + i // 2, 2 * x + i % 2]
+                if (value == 0) != (nothing > 2):
+                    continue
                 count, near = 0, 0.0
                 for j in range(4):
                     if fine[2 * y + j // 2, 2 * x + j % 2] == value:

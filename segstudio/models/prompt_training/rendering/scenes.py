@@ -241,8 +241,8 @@ def _focused(
     finite = depth[np.isfinite(depth)]
     sharp = float(np.quantile(finite, rng.uniform(0.1, 0.6)))
     wide = rng.uniform(1.5, 6)
-    blur = wide * np.abs(1 - sharp / np.maximum(depth, 1e-3))
-    blur = cv2.GaussianBlur(blur.astype(np.float32), (0, 0), 1.5)
+    circle = wide * np.abs(1 - sharp / np.maximum(depth, 1e-3))
+    blur = cv2.GaussianBlur(circle.astype(np.float32), (0, 0), 1.5)
     steps = (0.0, 1.0, 2.0, 4.0)
     layers = [image, *(cv2.GaussianBlur(image, (0, 0), sigma) for sigma in steps[1:])]
     out = layers[-1]

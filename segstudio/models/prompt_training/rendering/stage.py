@@ -187,7 +187,8 @@ class Stage:
         place = middle + lights.to_sun.astype(np.float64) * _SUN * radius
         camera = Camera.looking(place, middle, side / 2 * (_SUN - 1), (side, side))
         layer = empty_layer(camera)
-        rasterize(*edge_functions(camera, tables[0].corners), *tables, CASTS, layer)
+        edges, boxes = edge_functions(camera, tables[0].corners)
+        rasterize(edges, boxes, *tables, CASTS, layer)
         shadow = Shadow(layer.nearness, camera.matrix, softness, 2.5 * radius / side)
         return shadow, radius
 
@@ -210,8 +211,8 @@ def _composed(
     least = np.where(cover > 0, 0.2, 0.6)
     share = np.where(glass, np.maximum(opacity, least), 0).astype(np.float32)
     light = light * (1 - share[..., None]) + before * share[..., None]
-    ids = np.where(glass & (opacity > 0.12), world.surfaces.ids[clear.triangle], ids)
-    return light, np.maximum(cover, share), ids
+    ids = np.where(glass & ((opacity > 0.12) | (ids == 0)), world.surfaces.ids[clear.triangle], ids)
+    return np.asarray(light, np.float32), np.asarray(np.maximum(cover, share), np.float32), ids
 
 
 def _rays(camera: Camera) -> npt.NDArray[np.float64]:
@@ -243,15 +244,19 @@ def _picture(
     ids = np.zeros((height, width), np.int32)
     majority(fine, nearness, ids)
     # A lamp's reflection may not outshine the whole pixel: it would be a stair at its border.
-    light = np.minimum(light, 4.0)
-    light = (light[::2, ::2] + light[::2, 1::2] + light[1::2, ::2] + light[1::2, 1::2]) / 4
-    cover = (cover[::2, ::2] + cover[::2, 1::2] + cover[1::2, ::2] + cover[1::2, 1::2]) / 4
+    light, cover = _quarter(np.minimum(light, np.float32(4))), _quarter(cover)
     near = np.maximum(
         np.maximum(nearness[::2, ::2], nearness[::2, 1::2]),
         np.maximum(nearness[1::2, ::2], nearness[1::2, 1::2]),
     )
     depth = np.where(near > 0, 1 / np.maximum(near, 1e-9), np.inf)
     return Picture(light, cover, ids, depth.astype(np.float32))
+
+
+def _quarter(fine: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The mean of four samples."""
+    total = fine[::2, ::2] + fine[::2, 1::2] + fine[1::2, ::2] + fine[1::2, 1::2]
+    return np.asarray(total / 4, np.float32)
 
 
 def developed(light: npt.NDArray[np.float32], exposure: float = 1.0) -> npt.NDArray[np.float32]:

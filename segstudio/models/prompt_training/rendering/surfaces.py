@@ -97,7 +97,9 @@ class Palette:
                 texels.append(texture.reshape(-1, 4))
                 start += height * width
                 half = (max(width // 2, 1), max(height // 2, 1))
-                texture = cv2.resize(texture, half, interpolation=cv2.INTER_AREA)
+                texture = np.asarray(
+                    cv2.resize(texture, half, interpolation=cv2.INTER_AREA), np.uint8
+                )
         flat = np.concatenate(texels) if texels else np.full((1, 4), 255, np.uint8)
         return Textures(np.ascontiguousarray(flat), levels)
 

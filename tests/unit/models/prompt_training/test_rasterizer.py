@@ -148,8 +148,12 @@ def test_cameras_project_to_where_their_pixels_look():
 
 
 def test_of_four_samples_the_most_frequent_wins_and_of_equals_the_nearest():
-    fine = np.array([[1, 1, 4, 5], [2, 1, 5, 4], [7, 0, 0, 0], [8, 9, 0, 0]], np.int32)
-    near = np.array([[1, 1, 2, 1], [9, 1, 1, 1], [1, 0, 0, 0], [3, 2, 0, 0]], float)
-    out = np.zeros((2, 2), np.int32)
+    fine = np.array(
+        [[1, 1, 4, 5, 0, 3], [2, 1, 5, 4, 0, 6], [7, 0, 0, 0, 0, 0], [8, 9, 0, 0, 0, 9]], np.int32
+    )
+    near = np.array(
+        [[1, 1, 2, 1, 0, 1], [9, 1, 1, 1, 0, 2], [1, 0, 0, 0, 0, 0], [3, 2, 0, 0, 0, 1]], float
+    )
+    out = np.zeros((2, 3), np.int32)
     majority(fine, near, out)
-    assert out.tolist() == [[1, 4], [8, 0]]
+    assert out.tolist() == [[1, 4, 6], [8, 0, 0]]
