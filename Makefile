@@ -1,15 +1,17 @@
 # make demo: the main job on real photos.  make test: every check.  make run: the app.
-# All three set up .venv by themselves and use it again next time.
+# make nano: the prompt model in the box, from nothing, in NANO_OUT (a day).
+# All set up .venv by themselves and use it again next time.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
+NANO_OUT ?= nano-out
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test run check clean system-libraries
+.PHONY: demo test run nano check clean system-libraries
 
 demo: $(STAMP) system-libraries
 	$(BIN)/segstudio demo --out $(OUT)
@@ -20,6 +22,10 @@ run: $(STAMP) system-libraries
 # Three processes on two cores: tests often wait, for a window or for a process of their own.
 test: $(DEV_STAMP) system-libraries
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+nano: $(STAMP)
+	$(PIP) install -c packaging/constraints.txt -e '.[lite-encoders]' pillow-jxl-plugin
+	$(BIN)/python -m segstudio.models.prompt_training.from_nothing $(NANO_OUT)
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SegStudio needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
