@@ -93,13 +93,13 @@ def make_block(composer: SceneStream, settings: NanoSettings, block: int) -> Ite
     steps = range(block * BLOCK, (block + 1) * BLOCK)
     kept: dict[int, list[Scene]] = {}
     for step in steps:
-        side = settings.side(step)
+        side, images = settings.side(step), settings.images_at(step)
         scenes = kept.setdefault(side, [])
         pairs: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = []
-        while len(pairs) < settings.images:
-            if len(scenes) < 4 * settings.images or draw.random() < 0.5:
+        while len(pairs) < images:
+            if len(scenes) < 2 * images or draw.random() < 0.5:
                 scenes.append(composer.sample(side, side))
-            if len(scenes) > 4 * settings.images:
+            if len(scenes) > 4 * images:
                 scenes.pop(0)
             pair = cut(scenes[int(draw.integers(len(scenes)))], settings.targets, draw)
             if pair is not None:

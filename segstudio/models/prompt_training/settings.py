@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """Until step `until`, windows of `side` pixels (a multiple of 32)."""
+    """Until step `until`, windows of `side` pixels (a multiple of 32).
+
+    Where `mixed` names sides, each step draws one of them, and takes as many images of it as cost
+    about what the settings' number of images of `side` pixels does: small windows are cheap, and
+    only large ones hold large things.
+    """
 
     until: int
     side: int
+    mixed: tuple[int, ...] = ()
 
 
 class NanoSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +61,19 @@ class NanoSettings(msgspec.Struct, frozen=True, kw_only=True):
     device: str = "auto"
 
     def side(self, step: int) -> int:
-        return next((one.side for one in self.stages if step < one.until), self.stages[-1].side)
+        """Of the step's windows, in pixels."""
+        stage = self._stage(step)
+        if not stage.mixed:
+            return stage.side
+        return int(np.random.default_rng((self.seed, 3, step)).choice(stage.mixed))
+
+    def images_at(self, step: int) -> int:
+        """How many images the step takes."""
+        share = (self._stage(step).side / self.side(step)) ** 2
+        return max(1, round(self.images * share))
+
+    def _stage(self, step: int) -> Stage:
+        return next((one for one in self.stages if step < one.until), self.stages[-1])
 
     def rate_share(self, step: int) -> float:
         """What part of the full rate the step takes."""

@@ -104,3 +104,11 @@ def test_the_rate_rises_stays_and_falls_to_nothing():
     assert shares[9] == shares[59] == 1
     assert shares[80] == pytest.approx(0.5)
     assert shares[100] == 0
+
+
+def test_mixed_windows_cost_about_the_same_and_hold_fewer_images_the_larger_they_are():
+    mixed = (64, 96, 192)
+    settings = NanoSettings(steps=60, images=6, stages=(Stage(60, 64, mixed),))
+    drawn = {settings.side(step): settings.images_at(step) for step in range(60)}
+    assert drawn == {64: 6, 96: 3, 192: 1}
+    assert [settings.side(step) for step in range(60)] == [settings.side(n) for n in range(60)]
