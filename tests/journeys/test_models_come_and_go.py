@@ -130,7 +130,7 @@ def test_a_model_that_should_have_come_with_the_app_is_not_offered_for_download(
     hand.studio.desks.model.missing.connect(offered.append)
     hand.studio.desks.model.use("segstudio_nano")
     hand.settle()
-    assert len(told) == 1 and "install SegStudio again" in told[0]
+    assert sum("install SegStudio again" in sentence for sentence in told) == 1
     assert not offered
     assert hand.workspace.settings.model == "graph_cut"
     hand.studio.desks.model.use("mobile_sam")
