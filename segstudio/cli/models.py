@@ -14,7 +14,7 @@ from segstudio.core.progress import CancelToken
 from segstudio.engine.model_preparing import prepare_now
 from segstudio.models import licences, pins, weights
 from segstudio.models.card import ModelCard, Weighed
-from segstudio.models.registry import PROMPT_MODELS
+from segstudio.models.registry import prompt_models
 from segstudio.models.semantic import library
 from segstudio.models.semantic.card import Encoder, SemanticCard
 from segstudio.models.semantic.registry import ENCODERS, semantic_cards
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _chosen(kind: str | None) -> tuple[Weighed, ...]:
     kinds: dict[str, tuple[Weighed, ...]] = {
-        "prompt": PROMPT_MODELS,
+        "prompt": prompt_models(),
         "semantic": semantic_cards(),
         "encoder": ENCODERS,
     }

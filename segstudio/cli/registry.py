@@ -33,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("predict", "a category for each pixel: pre-labels, or maps", "segstudio.cli.predict"),
     Command("superpixels", "SLIC superpixels of an image", "segstudio.cli.superpixels"),
     Command("train", "train a model on a project's labels", "segstudio.cli.train"),
+    Command("tune", "teach the model in the box your own images", "segstudio.cli.tune"),
     Command("evaluate", "scores of labels against labels", "segstudio.cli.evaluate"),
     Command("models", "list, pull, verify or locate models", "segstudio.cli.models"),
     Command("info", "counts, categories, states, integrity", "segstudio.cli.info"),

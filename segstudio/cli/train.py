@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from segstudio.cli.following import CtrlC, followed
 from segstudio.cli.output import Output
 from segstudio.cli.training_options import (
     add_choices,
@@ -24,15 +23,12 @@ from segstudio.core.errors import ProjectLockedError, SegStudioError, StorageErr
 from segstudio.core.progress import CancelToken, Progress
 
 if TYPE_CHECKING:  # the store would make `--help` slow
-    from segstudio.engine.training_process import TrainingProcess
     from segstudio.engine.training_run import TrainingRun, TrainingRuns
     from segstudio.engine.training_survey import SetSurvey
     from segstudio.models.training.events import Event
     from segstudio.models.training.settings import TrainingSettings
     from segstudio.store.project import ProjectStore
 
-INTERRUPTED = 130
-_LOOK_SECONDS = 0.2
 FITTED = frozenset({"architecture", "encoder", "side", "epochs"})  # to machine and images
 
 
@@ -115,9 +111,9 @@ def _train(arguments: argparse.Namespace, output: Output) -> int:
         with _opened(arguments.project, output.say) as store:
             runs = TrainingRuns(store)
             found = _wanted(arguments, runs, store, output)
-            pressed = counting.enter_context(_CtrlC())
+            pressed = counting.enter_context(CtrlC())
             process = runs.resume(found, telling.take)
-        status = _followed(process, pressed, output)
+        status = followed(process, pressed, output)
     # The history notes the end; a project that went away meanwhile takes nothing from the training.
     with suppress(SegStudioError), _opened(arguments.project, _quiet) as store:
         TrainingRuns(store).history()
@@ -183,42 +179,6 @@ def _settings(arguments: argparse.Namespace, made: SetSurvey) -> TrainingSetting
             options=dict(spec.options),
         )
     return chosen_settings(arguments, base)
-
-
-class _CtrlC:
-    """Counts Ctrl-C while a training runs; as an exception it is lost where a finaliser runs."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._before: Any = None
-
-    def _note(self, _number: int, _frame: object) -> None:
-        self.count += 1
-
-    def __enter__(self) -> Self:
-        here = threading.current_thread() is threading.main_thread()  # elsewhere none arrives
-        if here and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-
-def _followed(process: TrainingProcess, pressed: _CtrlC, output: Output) -> int:
-    """Wait until it is over; the first Ctrl-C lets it save and stop, a second one kills it."""
-    heeded = 0
-    while not process.wait(_LOOK_SECONDS):
-        if pressed.count > heeded:
-            heeded += 1
-            if heeded == 1:
-                output.say("Saving, then stopping; once more Ctrl-C ends it at once.")
-                process.stop()
-            else:
-                output.say("Ended at once; what was saved before is kept.")
-                process.kill()
-    return INTERRUPTED if heeded else 0
 
 
 class _Telling:

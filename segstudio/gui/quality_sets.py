@@ -13,7 +13,7 @@ from segstudio.engine.label_set import LabelSet
 from segstudio.engine.label_sets import AnnotationSet
 from segstudio.engine.prediction_sets import PredictionSet
 from segstudio.formats.registry import IMPORT_FORMATS
-from segstudio.models.registry import PROMPT_MODELS
+from segstudio.models.registry import prompt_models
 from segstudio.models.semantic.registry import semantic_cards
 from segstudio.tools.registry import TOOLS
 
@@ -43,7 +43,7 @@ def titled(sets: Sequence[LabelSet]) -> list[LabelSet]:
 
     Reads the cards of the models that were trained here: off the GUI thread.
     """
-    cards = {card.key: card.title for card in PROMPT_MODELS}
+    cards = {card.key: card.title for card in prompt_models()}
     cards |= {card.key: card.title for card in semantic_cards()}
     titles = [_title(one, cards) for one in sets]
     often = Counter(titles)

@@ -26,7 +26,7 @@ from segstudio.gui.dialogs.fields import (
     whole_field,
 )
 from segstudio.gui.theme import SPACING
-from segstudio.models.registry import PROMPT_MODELS
+from segstudio.models.registry import prompt_models
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 ELSEWHERE = frozenset({"shortcuts"})  # has a dialog of its own
@@ -103,7 +103,7 @@ class SettingsDialog(QDialog):
     def _choices(self, name: str, option: Option) -> list[tuple[str, str, str]]:
         automatic = ("auto", self.tr("Automatic"), "")
         if name == "model":
-            cards = [(card.key, card.title, card.description) for card in PROMPT_MODELS]
+            cards = [(card.key, card.title, card.description) for card in prompt_models()]
             return [automatic, *cards]
         if name == "device":
             return [automatic, *((key, _device_name(key), "") for key in DEVICES[1:])]

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from segstudio.core.prompt import Candidates
 from segstudio.gui.canvas.candidate_strip import MOST, CandidateTile, show_in
 from segstudio.models.card import ModelCard
-from segstudio.models.registry import PROMPT_MODELS
+from segstudio.models.registry import prompt_models
 
 
 class PromptPanel(QWidget):
@@ -34,7 +34,7 @@ class PromptPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = QComboBox(self)
-        for card in PROMPT_MODELS:
+        for card in prompt_models():
             self._model.addItem(card.title, card.key)
             self._model.setItemData(
                 self._model.count() - 1, card.description, Qt.ItemDataRole.ToolTipRole

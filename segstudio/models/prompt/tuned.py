@@ -57,8 +57,12 @@ def folder() -> Path:
 def keep(weights: Path, facts: TunedFacts, taken: Collection[str]) -> TunedFacts:
     """Copy `weights` into the library under a new key made of the title; the facts with that key.
 
-    `taken` are keys of other models. It is there whole or not at all. Raises StorageError.
+    `taken` are keys of other models. It is there whole or not at all; where the same weights are
+    kept already, theirs are returned. Raises StorageError.
     """
+    same = next((one for one in all_facts() if one.sha256 == facts.sha256), None)
+    if same is not None:
+        return same
     place = folder()
     temporary: Path | None = None
     try:
@@ -67,9 +71,7 @@ def keep(weights: Path, facts: TunedFacts, taken: Collection[str]) -> TunedFacts
         temporary = Path(tempfile.mkdtemp(prefix=".saving-", dir=place))
         content = weights.read_bytes()
         put(temporary / WEIGHTS, content)
-        facts = msgspec.structs.replace(
-            facts, key=key, size=len(content), created_at=time.time()
-        )
+        facts = msgspec.structs.replace(facts, key=key, size=len(content), created_at=time.time())
         put(temporary / CARD, msgspec.json.format(msgspec.json.encode(facts)))
         temporary.rename(place / key)
     except OSError as error:
@@ -96,7 +98,7 @@ def read(place: Path) -> TunedFacts:
 
 
 def all_facts() -> tuple[TunedFacts, ...]:
-    """The tuned models that are there, the newest first; damaged ones are passed over and logged."""
+    """The tuned models that are there, the newest first; damaged ones are logged, not raised."""
     found = []
     for place in _folders():
         try:

@@ -22,9 +22,9 @@ from segstudio.core.errors import BadInputError
 from segstudio.models.nets.nano import SIDE, STRIDE, Nano
 from segstudio.models.prompt_training.batches import PADDING, Batch
 from segstudio.models.prompt_training.learner import Learner, normalised
+from segstudio.models.prompt_training.scores import GRIDS
 from segstudio.models.prompt_training.settings import NanoSettings
 
-GRIDS = "grids"  # a folder of NAME.npy, beside a scene's images
 CELLS = SIDE // STRIDE
 
 
@@ -53,8 +53,8 @@ class TeacherGrids:
     def draw(self, draw: np.random.Generator, count: int, side: int) -> Windows:
         """`count` windows of `side` pixels of images that fill the square's corner."""
         rows = [self._window(draw, side) for _ in range(count)]
-        images, grids, seen = (np.stack([row[part] for row in rows]) for part in range(3))
-        return Windows(images, grids, seen)
+        images, grids, seen = zip(*rows, strict=True)
+        return Windows(np.stack(images), np.stack(grids), np.stack(seen))
 
     def _window(
         self, draw: np.random.Generator, side: int

@@ -9,7 +9,8 @@ import msgspec
 from segstudio.core.whole_files import put
 
 SCORES = "scores.json"
-DATA, SCENES = "data", "scenes_photos"  # where in the folder the scenes lie
+# Where in the folder the scenes lie, and within those NAME.npy of a teacher's embeddings.
+DATA, SCENES, GRIDS = "data", "scenes_photos", "grids"
 
 
 class Scores(msgspec.Struct, frozen=True):
