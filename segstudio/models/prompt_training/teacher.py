@@ -148,5 +148,5 @@ def _lies_within(mask: Mask, others: tuple[Mask, ...]) -> bool:
 def _grid(embedding: Embedding) -> npt.NDArray[np.float16] | None:
     for array in embedding.arrays.values():
         if array.ndim == 4 and array.shape[0] == 1 and array.shape[2:] == (_CELLS, _CELLS):
-            return array[0].astype(np.float16)
+            return np.asarray(array[0], dtype=np.float16)
     return None
