@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     path = chosen.settings or chosen.folder / SETTINGS
     settings = msgspec.json.decode(path.read_bytes(), type=NanoSettings)
+    torch.set_flush_denormal(True)  # numbers too small to matter are slow; this process only
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     cancel = CancelToken()

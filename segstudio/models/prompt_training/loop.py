@@ -59,7 +59,6 @@ class Run:
     ) -> None:
         """Until the last step of the settings or `stop_at`, or until it is cancelled; saved."""
         until = min(stop_at or self.settings.steps, self.settings.steps)
-        torch.set_flush_denormal(True)
         stream = BatchStream(self.data, self.settings, self.step, workers)
         began, before = time.monotonic(), self.seconds
         recent: list[Taught] = []
