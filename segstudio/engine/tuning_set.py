@@ -97,17 +97,22 @@ def write_scenes(  # noqa: PLR0917 - of what, where, by whom, and who listens
             made.objects += len(line.targets)
             if teacher is not None:
                 made.grids += _write_grid(folder / GRIDS / f"{name}.npy", image, teacher, cancel)
-    _require_both(made)
+    _require_both(made, teacher)
     put(folder / SCENES, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     report(Progress(len(images), len(images), "The scenes are written"))
     return made
 
 
-def _require_both(made: Written) -> None:
+def _require_both(made: Written, teacher: Teacher | None) -> None:
     if made.train and made.held_out:
         return
     use = "measure on" if made.train else "learn from"
     why = next(iter(made.left_out.values()), "")
+    if teacher is not None and not made.small:
+        raise BadInputError(
+            f"No mask is left to {use}: {teacher.model.card.title} is sure of none; take other "
+            f"photos, or let masks count that it is less sure of (--least-iou). {why}".strip()
+        )
     raise BadInputError(
         f"No mask is left to {use}: {made.small} are too small for the model to see, or cover "
         f"nearly the whole image; label larger objects, or more images. {why}".strip()
