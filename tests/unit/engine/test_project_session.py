@@ -425,7 +425,7 @@ def test_photos_that_may_only_be_read_get_a_project_in_the_users_folder(
 ) -> None:
     own_home.chmod(0o777)
     for parent in [own_home, photos]:
-        for folder in list(parent.parents)[:3]:
+        for folder in list(parent.parents)[:4]:
             folder.chmod(folder.stat().st_mode | 0o055)
     with a_user_without_rights(photos):
         path = project_path_for(photos)
@@ -444,7 +444,7 @@ def test_photos_that_may_only_be_read_get_a_project_in_the_users_folder(
 def test_a_project_that_may_only_be_read_is_opened_for_reading(photos: Path) -> None:
     with opened(photos):
         pass
-    for folder in list(photos.parents)[:3]:
+    for folder in list(photos.parents)[:4]:
         folder.chmod(folder.stat().st_mode | 0o055)
     with a_user_without_rights(photos), opened(photos) as project:
         assert project.store.read_only and len(project.store.images()) == 4
