@@ -9,9 +9,11 @@ from safetensors.torch import save_file
 from seeded_weights import seeded_state
 
 from segstudio.models.nets.nano import Nano
+from segstudio.models.nets.trails import TRAILS, UNREACHED
 
 _MASK_GAIN = 16.0  # makes the mask logits as large as a trained network's
 _MEAN_IOU = 0.8
+_TRAILS_GAIN = 0.3
 
 
 def write_nano(
@@ -28,6 +30,9 @@ def write_nano(
     for name in state:
         if name.startswith("decoder.hyper.") and ".layers.2." in name:
             state[name] *= _MASK_GAIN
+    if drawn:  # what no click has reached is drawn as a large number
+        weight = state["pictures.fine.0.weight"][:, -TRAILS:].mul_(_TRAILS_GAIN)
+        state["pictures.fine.0.bias"] -= UNREACHED * weight.sum((1, 2, 3))
     state["decoder.iou_head.layers.2.bias"] += _MEAN_IOU
     if smooth:
         for name in ("decoder.up_quarter.weight", "decoder.up_half.weight"):

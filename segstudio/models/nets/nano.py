@@ -3,7 +3,8 @@
 Kirillov et al. 2023, "Segment Anything" (interface, prompt encoder, two-way transformer, three
 masks with predicted IoU), on EfficientNet-Lite0 (Tan & Le 2019; Google's Lite variants) with a
 feature pyramid (Lin et al. 2017). Finer features go straight to the upscaling as in SAM 2 (Ravi et
-al. 2024), and prompts are also drawn as pictures, as in RITM (Sofiiuk et al. 2021).
+al. 2024), and prompts are also drawn as pictures, as in RITM (Sofiiuk et al. 2021), some of which
+follow the image's colours (`trails`).
 
 It sees a square of SIDE pixels or any window of one whose corner and sides are multiples of
 STRIDE: points are given in the square's coordinates, so that a token keeps its place in it.
@@ -11,6 +12,7 @@ STRIDE: points are given in the square's coordinates, so that a token keeps its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import timm
@@ -20,6 +22,8 @@ from segment_anything.modeling.mask_decoder import MLP
 from torch import Tensor, nn
 from torch.nn import functional
 
+from segstudio.models.nets.trails import TRAIL_CELL, TRAILS, Costs, colours, image_costs, trails
+
 SIDE = 512
 STRIDE = 8  # pixels of the square along one side of a token
 CELL = 2  # and of a logit
@@ -28,19 +32,21 @@ MASKS = 4  # the first for prompts that leave no doubt, three for a single click
 PIXEL_MEAN = (127.0, 127.0, 127.0)  # as the encoder's ImageNet weights were trained
 PIXEL_STD = (128.0, 128.0, 128.0)
 
-_DRAWN = 6  # pictures of the points and of the box
+_DRAWN = 6 + TRAILS  # pictures of the points and of the box
 _FINE = 16  # channels of a prompt at a quarter of the square's resolution
 
 
 class Features(NamedTuple):
     """Of B images: tokens (B, D, H / 8, W / 8), and finer features for the masks' edges,
 
-    `quarter` (B, 32, H / 4, W / 4) and `half` (B, 16, H / 2, W / 2).
+    `quarter` (B, 32, H / 4, W / 4) and `half` (B, 16, H / 2, W / 2); `colours` (B, 3, H / 4, W / 4)
+    are the image's own.
     """
 
     tokens: Tensor
     quarter: Tensor
     half: Tensor
+    colours: Tensor
 
 
 class Prompts(NamedTuple):
@@ -98,7 +104,8 @@ class NanoEncoder(nn.Module):
         for block in self.merge:
             y = functional.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
             y = block(y + levels.pop())
-        return Features(self.smooth(y), self.to_quarter(quarter), self.to_half(half))
+        seen = colours(x, PIXEL_MEAN, PIXEL_STD)
+        return Features(self.smooth(y), self.to_quarter(quarter), self.to_half(half), seen)
 
 
 class PromptPictures(nn.Module):
@@ -108,18 +115,24 @@ class PromptPictures(nn.Module):
         super().__init__()
         self.drawn = drawn
         self.prior = nn.Conv2d(2, 8, 2, 2)
-        self.fine = nn.Sequential(
-            nn.Conv2d(8 + (_DRAWN if drawn else 0), _FINE, 3, padding=1),
-            ChannelNorm(_FINE),
-            nn.ReLU(),
-        )
+        first = nn.Conv2d(8 + (_DRAWN if drawn else 0), _FINE, 3, padding=1)
+        if drawn:  # so that a training may begin without them
+            nn.init.zeros_(first.weight[:, -TRAILS:])
+        self.fine = nn.Sequential(first, ChannelNorm(_FINE), nn.ReLU())
         self.coarse = nn.Conv2d(_FINE, width, 2, 2)
 
     def forward(
-        self, prompts: Prompts, size: tuple[int, int], corner: tuple[int, int]
+        self,
+        prompts: Prompts,
+        costs: Sequence[Costs],
+        corner: tuple[int, int],
+        trailing: bool = True,
     ) -> tuple[Tensor, Tensor]:
-        """(N, 16, H / 4, W / 4) and (N, D, H / 8, W / 8) of a window of `size` at `corner` xy."""
-        height, width = size[0] // CELL, size[1] // CELL
+        """(N, 16, H / 4, W / 4) and (N, D, H / 8, W / 8) of the window at `corner` xy.
+
+        For `costs` and `trailing` see `draw`.
+        """
+        height, width = (length * TRAIL_CELL // CELL for length in costs[0].shape[1:])
         count = len(prompts.points)
         prior = prompts.points.new_zeros(count, 2, height, width)
         if prompts.prior is not None:
@@ -129,16 +142,22 @@ class PromptPictures(nn.Module):
             prior[:, 1:] = seen
         pictures = [self.prior(prior)]
         if self.drawn:
-            pictures.append(draw(prompts, size, corner))
+            pictures.append(draw(prompts, costs, corner, trailing))
         fine = self.fine(torch.cat(pictures, 1))
         return fine, self.coarse(fine)
 
 
-def draw(prompts: Prompts, size: tuple[int, int], corner: tuple[int, int]) -> Tensor:
-    """(N, 6, H / 4, W / 4): small and wide discs around clicks of each kind, the box if any."""
+def draw(
+    prompts: Prompts, costs: Sequence[Costs], corner: tuple[int, int], trailing: bool = True
+) -> Tensor:
+    """(N, 10, H / 4, W / 4): discs around clicks of each kind, the box if any, and trails.
+
+    `costs` of each prompt's image, or of the one that all are on; without `trailing`, trails are 0.
+    """
     at = prompts.points
-    y = torch.arange(2, size[0], 4, device=at.device) + float(corner[1])
-    x = torch.arange(2, size[1], 4, device=at.device) + float(corner[0])
+    rows, columns = costs[0].shape[1:]
+    y = torch.arange(2, TRAIL_CELL * rows, TRAIL_CELL, device=at.device) + float(corner[1])
+    x = torch.arange(2, TRAIL_CELL * columns, TRAIL_CELL, device=at.device) + float(corner[0])
     square = (x - at[..., :1])[:, :, None, :] ** 2 + (y - at[..., 1:])[:, :, :, None] ** 2
     pictures = []
     for label in (1, 0):
@@ -150,7 +169,10 @@ def draw(prompts: Prompts, size: tuple[int, int], corner: tuple[int, int]) -> Te
     depth = (torch.minimum(inside_x, inside_y) / 8.0).clamp(-1.0, 1.0)
     known = torch.isfinite(prompts.boxes[:, 0]).to(at.dtype)[:, None, None]
     pictures += [depth.nan_to_num(0.0) * known, known.expand_as(depth)]
-    return torch.stack(pictures, 1)
+    found = at.new_zeros(len(at), TRAILS, rows, columns)
+    if trailing:
+        found = trails(costs, at, prompts.labels, prompts.boxes, corner)
+    return torch.cat([torch.stack(pictures, 1), found], 1)
 
 
 class NanoDecoder(nn.Module):
@@ -207,16 +229,21 @@ class Nano(nn.Module):
         return features
 
     def decode(
-        self, features: Features, prompts: Prompts, corner: tuple[int, int] = (0, 0)
+        self,
+        features: Features,
+        prompts: Prompts,
+        corner: tuple[int, int] = (0, 0),
+        trailing: bool = True,
     ) -> tuple[Tensor, Tensor]:
         """Logits (N, 4, H / 2, W / 2) and predicted IoU (N, 4) of N prompts.
 
         `features` has N rows too, one for each prompt's image, of the window at `corner` xy; or
-        one row for all.
+        one row for all. For `trailing` see `draw`.
         """
         rows, columns = features.tokens.shape[2:]
         place = self.place(rows, columns, corner)
-        fine, coarse = self.pictures(prompts, (rows * STRIDE, columns * STRIDE), corner)
+        costs = [image_costs(one) for one in features.colours]
+        fine, coarse = self.pictures(prompts, costs, corner, trailing)
         answer: tuple[Tensor, Tensor] = self.decoder(
             features, place, self.sparse(prompts), fine, coarse
         )

@@ -21,6 +21,7 @@ from segstudio.core.errors import BadInputError
 from segstudio.core.image import RgbImage
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidates, Embedding, Prompt
+from segstudio.imaging.geodesic import compiles
 from segstudio.imaging.shrink import bilinear_shrunk
 from segstudio.models.card import ModelCard
 from segstudio.models.device import choose_device
@@ -39,7 +40,7 @@ from segstudio.models.threads import settle_threads
 from segstudio.models.weights import file_sha256, missing_weights
 
 # Raised by one whenever `encode` changes what it feeds the encoder; old embeddings then miss.
-PREPROCESSING = "p2"
+PREPROCESSING = "p3"
 
 _SHARE = 2  # pixels of SAM's frame along one side of one of ours
 _MULTIPLE = 32  # of pixels that the encoder takes
@@ -58,6 +59,7 @@ def load(card: ModelCard, weights: Path | None, device: str) -> NanoModel:
     device = choose_device(device)
     if device == "cpu":
         settle_threads()
+    compiles()  # not at the first click
     width, drawn = built_as(weights)
     network = load_network(lambda: Nano(width, drawn), card, weights, device)
     return NanoModel(card, device, network, file_sha256(weights))
@@ -105,8 +107,9 @@ class NanoModel:
     What the decoder computes once for each image is kept for the last few embeddings that were
     asked, at most `_KEPT` times 11 MB.
 
-    Embeddings hold "tokens" (h / 8, w / 8, D), "quarter" (h / 4, w / 4, 32) and "half"
-    (h / 2, w / 2, 16), float32, for the window of h x w pixels that holds the image.
+    Embeddings hold "tokens" (h / 8, w / 8, D), "quarter" (h / 4, w / 4, 32), "half" (h / 2, w / 2,
+    16) and the image's "colours" (h / 4, w / 4, 3), float32, for the window of h x w pixels that
+    holds the image.
     """
 
     def __init__(self, card: ModelCard, device: str, network: Nano, weights_sha256: str) -> None:

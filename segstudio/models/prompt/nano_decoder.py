@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segstudio.models.nets.nano import CELL, STRIDE, Features, Nano, Prompts, draw
+from segstudio.models.nets.trails import Costs, image_costs
 
 _SUB = (
     STRIDE // CELL // 2
@@ -32,7 +33,7 @@ class ImageRows(NamedTuple):
 
     `tokens` and `place` (N, D), row by row; `quarter` (4 N, F), row by row; `half` (4 N, 4 F'): the
     four cells, row by row, in each of the quarter's; `blank` (1, F', 2 R, 2 C): the picture of no
-    prompt, before its norm. Biases of what is added to them are in.
+    prompt, before its norm; `costs` of the image's paths. Biases of what is added to them are in.
     """
 
     grid: tuple[int, int]
@@ -41,6 +42,7 @@ class ImageRows(NamedTuple):
     quarter: Tensor
     half: Tensor
     blank: Tensor
+    costs: Costs
 
 
 class NanoRows:
@@ -82,6 +84,7 @@ class NanoRows:
             _rows(features.quarter) + quarter_bias,
             half.reshape(4 * rows * columns, -1) + decoder.up_half.bias.repeat(4),
             functional.conv2d(blank, self._from_prior, pictures.fine[0].bias, padding=1),
+            image_costs(features.colours[0]),
         )
 
     def decode(
@@ -114,17 +117,15 @@ class NanoRows:
 
     def _pictures(self, image: ImageRows, prompts: Prompts, corner: tuple[int, int]) -> Tensor:
         """(N, 2 R, 2 C, F'): the prompts' pictures after their norm."""
-        rows, columns = image.grid
-        size = (rows * STRIDE, columns * STRIDE)
         pictures = self._network.pictures
         if prompts.prior is not None:
             made: Tensor
-            made, _ = pictures(prompts, size, corner)
+            made, _ = pictures(prompts, [image.costs], corner)
             return made.permute(0, 2, 3, 1).contiguous()
         count = len(prompts.points)
         y = image.blank
         if pictures.drawn:
-            drawn = draw(prompts, size, corner)
+            drawn = draw(prompts, [image.costs], corner)
             y = y + functional.conv2d(drawn, self._from_drawn, padding=1)
         y = self._picture_norm(y.permute(0, 2, 3, 1).contiguous()).relu_()
         return y.expand(count, -1, -1, -1)

@@ -24,7 +24,7 @@ BLOCK = 16  # batches
 PADDING = 127  # a grey that is zero once normalised
 _CELL = 2
 _LEAST_CELLS = 12
-_WEIGHTS = {"object": 1.0, "group": 0.4, "part": 0.35, "region": 0.3}
+_WEIGHTS = {"object": 1.0, "group": 0.4, "part": 0.4, "region": 0.6}
 _AHEAD = 6  # batches that wait
 
 

@@ -116,6 +116,7 @@ class Learner:
         self.optimiser = torch.optim.AdamW(
             groups, lr=settings.rate, weight_decay=settings.weight_decay
         )
+        self._trailing = True
         self.average = {name: one.clone() for name, one in network.state_dict().items()}
 
     def train_mode(self) -> None:
@@ -134,6 +135,7 @@ class Learner:
 
     def step(self, number: int, batch: Batch) -> Taught:
         draw = np.random.default_rng((self.settings.seed, 7, number))
+        self._trailing = number >= self.settings.trails_from
         for group in self.optimiser.param_groups:
             group["lr"] = self.settings.rate * self.settings.rate_share(number) * group["share"]
         loss, first, last = self._loss(batch, draw)
@@ -174,7 +176,7 @@ class Learner:
     ) -> tuple[Tensor, float, Tensor]:
         """The loss, the mean IoU of the preferred masks, and their logits (N, 1, h, w)."""
         prompts = table.prompts(prior, has_prior, self.device)
-        logits, scores = self.network.decode(features, prompts, _corner(table))
+        logits, scores = self.network.decode(features, prompts, _corner(table), self._trailing)
         logits, scores = logits.float(), scores.float()
         losses = mask_losses(logits, truth, self.settings.gamma, self.settings.focal_weight)
         doubtful = table.doubtful().to(self.device)

@@ -25,7 +25,7 @@ class NanoSettings(msgspec.Struct, frozen=True, kw_only=True):
     `held_out` names photos that training never sees; `drawn`, `pretrained` and `plain` are what was
     tried with and without: prompts drawn as pictures, an encoder that begins with ImageNet's
     weights, a composer that only pastes. The rate rises for `warmup` steps, stays, and falls to
-    zero from `decay_from` to `steps`.
+    zero from `decay_from` to `steps`. Before step `trails_from`, prompts are drawn without trails.
 
     Where a trained network is tuned: `start` is the file of its weights; `labelled` takes labelled
     scenes as they are and composes nothing; a `composed_share` of the samples comes from the data
@@ -37,6 +37,7 @@ class NanoSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     width: int = 96
     drawn: bool = True
+    trails_from: int = 0
     pretrained: bool = True
     plain: bool = False
     stages: tuple[Stage, ...] = (Stage(until=1_000_000_000, side=192),)
