@@ -1,14 +1,15 @@
-"""How far each pixel is from a few, by the colours that lie between: distances along paths.
+"""How far each pixel is from a few, by what lies between: distances along paths over a picture.
 
-A step from a pixel to one of its eight neighbours costs the difference of their colours and a
-little for its length. A path costs the sum of its steps (the geodesic distance; Toivanen 1996, by
-raster scans; for cut-outs Bai & Sapiro 2007) or its dearest step (the minimax or bottleneck
-distance: how high the lowest pass lies).
+A step from a pixel to one of its eight neighbours costs the difference of their colours, or what
+walls stand there, and a little for its length. A path costs the sum of its steps (the geodesic
+distance; Toivanen 1996, by raster scans; for cut-outs Bai & Sapiro 2007) or its dearest step (the
+minimax or bottleneck distance: how high the lowest pass lies).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -29,14 +30,21 @@ _ROUNDS = 4  # of scans
 def step_costs(colours: Floats) -> Floats:
     """(4, h, w) float32: from each pixel of `colours` (h, w, 3) to the right, down, down right and
     down left; FAR where that is outside."""
-    height, width = colours.shape[:2]
+    return _costs(colours, lambda here, there: np.sqrt(((there - here) ** 2).sum(axis=2)))
+
+
+def wall_costs(walls: Floats) -> Floats:
+    """The same where a step costs the mean of `walls` (h, w) at its ends."""
+    return _costs(walls, lambda here, there: (here + there) / 2)
+
+
+def _costs(values: Floats, between: Callable[[Floats, Floats], Floats]) -> Floats:
+    height, width = values.shape[:2]
     costs = np.full((4, height, width), FAR, dtype=np.float32)
     for number, (down, right) in enumerate(_AWAY):
         here = np.s_[: height - down, max(0, -right) : width - max(0, right)]
         there = np.s_[down:, max(0, right) : width - max(0, -right)]
-        difference = colours[there] - colours[here]
-        length = _LENGTH * np.hypot(down, right)
-        costs[number][here] = np.sqrt((difference**2).sum(axis=2)) + length
+        costs[number][here] = between(values[here], values[there]) + _LENGTH * np.hypot(down, right)
     return costs
 
 

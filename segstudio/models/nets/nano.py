@@ -40,13 +40,14 @@ class Features(NamedTuple):
     """Of B images: tokens (B, D, H / 8, W / 8), and finer features for the masks' edges,
 
     `quarter` (B, 32, H / 4, W / 4) and `half` (B, 16, H / 2, W / 2); `colours` (B, 3, H / 4, W / 4)
-    are the image's own.
+    are the image's own, `borders` (B, 1, H / 4, W / 4) logits of where things meet.
     """
 
     tokens: Tensor
     quarter: Tensor
     half: Tensor
     colours: Tensor
+    borders: Tensor
 
 
 class Prompts(NamedTuple):
@@ -96,6 +97,11 @@ class NanoEncoder(nn.Module):
         )
         self.to_quarter = nn.Conv2d(quarter, 2 * _FINE, 1)
         self.to_half = nn.Conv2d(half, _FINE, 1)
+        self.tokens_to_borders = nn.Conv2d(width, _FINE, 1)
+        self.quarter_to_borders = nn.Conv2d(2 * _FINE, _FINE, 1)
+        self.borders = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(_FINE, _FINE, 3, padding=1), nn.ReLU(), nn.Conv2d(_FINE, 1, 1)
+        )
 
     def forward(self, x: Tensor) -> Features:
         half, quarter, *deep = self.backbone(x)
@@ -104,8 +110,14 @@ class NanoEncoder(nn.Module):
         for block in self.merge:
             y = functional.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False)
             y = block(y + levels.pop())
-        seen = colours(x, PIXEL_MEAN, PIXEL_STD)
-        return Features(self.smooth(y), self.to_quarter(quarter), self.to_half(half), seen)
+        tokens, fine = self.smooth(y), self.to_quarter(quarter)
+        wide = functional.interpolate(
+            self.tokens_to_borders(tokens), scale_factor=2.0, mode="bilinear", align_corners=False
+        )
+        borders = self.borders(wide + self.quarter_to_borders(fine))
+        return Features(
+            tokens, fine, self.to_half(half), colours(x, PIXEL_MEAN, PIXEL_STD), borders
+        )
 
 
 class PromptPictures(nn.Module):
@@ -132,7 +144,7 @@ class PromptPictures(nn.Module):
 
         For `costs` and `trailing` see `draw`.
         """
-        height, width = (length * TRAIL_CELL // CELL for length in costs[0].shape[1:])
+        height, width = (length * TRAIL_CELL // CELL for length in costs[0].shape[2:])
         count = len(prompts.points)
         prior = prompts.points.new_zeros(count, 2, height, width)
         if prompts.prior is not None:
@@ -150,12 +162,12 @@ class PromptPictures(nn.Module):
 def draw(
     prompts: Prompts, costs: Sequence[Costs], corner: tuple[int, int], trailing: bool = True
 ) -> Tensor:
-    """(N, 10, H / 4, W / 4): discs around clicks of each kind, the box if any, and trails.
+    """(N, 14, H / 4, W / 4): discs around clicks of each kind, the box if any, and trails.
 
     `costs` of each prompt's image, or of the one that all are on; without `trailing`, trails are 0.
     """
     at = prompts.points
-    rows, columns = costs[0].shape[1:]
+    rows, columns = costs[0].shape[2:]
     y = torch.arange(2, TRAIL_CELL * rows, TRAIL_CELL, device=at.device) + float(corner[1])
     x = torch.arange(2, TRAIL_CELL * columns, TRAIL_CELL, device=at.device) + float(corner[0])
     square = (x - at[..., :1])[:, :, None, :] ** 2 + (y - at[..., 1:])[:, :, :, None] ** 2
@@ -242,7 +254,7 @@ class Nano(nn.Module):
         """
         rows, columns = features.tokens.shape[2:]
         place = self.place(rows, columns, corner)
-        costs = [image_costs(one) for one in features.colours]
+        costs = list(map(image_costs, features.colours, features.borders))
         fine, coarse = self.pictures(prompts, costs, corner, trailing)
         answer: tuple[Tensor, Tensor] = self.decoder(
             features, place, self.sparse(prompts), fine, coarse

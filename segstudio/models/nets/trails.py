@@ -2,7 +2,8 @@
 
 Convolutions see what is near, and tokens the whole, but coarsely. A path from a click that crosses
 no edge shows how far a sky or a wall goes: geodesic distances as in DeepIGeoS (Wang et al. 2018),
-of what is wanted and of what is not, where all beyond a box is not wanted.
+of what is wanted and of what is not, where all beyond a box is not wanted; once over the image's
+colours, once over the borders that the network sees in it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from segstudio.imaging.geodesic import distances, step_costs
+from segstudio.imaging.geodesic import distances, step_costs, wall_costs
 
-TRAILS = 4  # pictures: of each kind the cheapest path, then the lowest pass
+# Pictures, first over colours, then over borders: what is wanted, what is not; of each the cheapest
+# path, then the lowest pass.
+TRAILS = 8
 TRAIL_CELL = 4  # pixels of the square along one side of a picture's cell
 
 UNREACHED = 2.0  # what is drawn where no prompt of a kind is
@@ -48,15 +51,19 @@ _XYZ_OF_RGB = [
 _WHITE = [0.95047, 1.0, 1.08883]
 
 
-def image_costs(picture: Tensor) -> Costs:
-    """`step_costs` of one of the pictures (3, h, w) that `colours` gives."""
-    return step_costs(np.ascontiguousarray(picture.permute(1, 2, 0).float().cpu().numpy()))
+def image_costs(seen: Tensor, borders: Tensor) -> Costs:
+    """(2, 4, h, w): what steps cost by one of the pictures (3, h, w) that `colours` gives, and by
+    the logits (1, h, w) of borders."""
+    lab = np.ascontiguousarray(seen.detach().permute(1, 2, 0).float().cpu().numpy())
+    # Squared, so that many unlikely borders do not add up to a likely one.
+    walls = borders.detach()[0].float().sigmoid().square().cpu().numpy()
+    return np.stack([step_costs(lab), wall_costs(walls)])
 
 
 def trails(
     costs: Sequence[Costs], points: Tensor, labels: Tensor, boxes: Tensor, corner: tuple[int, int]
 ) -> Tensor:
-    """(N, 4, h, w) float32 of N prompts (see `Prompts`).
+    """(N, 8, h, w) float32 of N prompts (see `Prompts`).
 
     `costs` of each one's image, or of the one that all are on. The window's upper left pixel lies
     at `corner` xy of the square that coordinates are of.
@@ -64,7 +71,7 @@ def trails(
     shift = np.array(corner, dtype=np.float32)
     at = (points.cpu().numpy() - shift) / TRAIL_CELL
     kinds, edges = labels.cpu().numpy(), (boxes.cpu().numpy() - np.tile(shift, 2)) / TRAIL_CELL
-    height, width = costs[0].shape[1:]
+    height, width = costs[0].shape[2:]
     made = np.full((len(at), TRAILS, height, width), UNREACHED, dtype=np.float32)
     for row in range(len(at)):
         own = costs[row if len(costs) > 1 else 0]
@@ -75,11 +82,16 @@ def trails(
             cells = np.floor(at[row, kinds[row] == kind]).astype(np.int64)
             seeds[cells[:, 1].clip(0, height - 1), cells[:, 0].clip(0, width - 1)] = True
             if seeds.any():
-                for number, far in enumerate(distances(own, seeds)):
-                    nearest, middle = _NEAR[number], _MIDDLE[number]
-                    seen = np.log((far + nearest) / middle) / 2
-                    np.minimum(seen, UNREACHED, out=made[row, first + number])
+                made[row, first : first + 2] = _logs(distances(own[0], seeds))
+                made[row, first + 4 : first + 6] = _logs(distances(own[1], seeds))
     return torch.from_numpy(made).to(points.device)
+
+
+def _logs(found: tuple[npt.NDArray[np.float32], ...]) -> npt.NDArray[np.float32]:
+    """(2, h, w): of cheapest paths and of lowest passes, on a scale from about -1 to UNREACHED."""
+    pairs = zip(found, _NEAR, _MIDDLE, strict=True)
+    logs = [np.log((far + nearest) / middle) / 2 for far, nearest, middle in pairs]
+    return np.minimum(np.stack(logs), np.float32(UNREACHED))
 
 
 def _beyond(box: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.bool_]:

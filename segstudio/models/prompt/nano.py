@@ -108,8 +108,8 @@ class NanoModel:
     asked, at most `_KEPT` times 11 MB.
 
     Embeddings hold "tokens" (h / 8, w / 8, D), "quarter" (h / 4, w / 4, 32), "half" (h / 2, w / 2,
-    16) and the image's "colours" (h / 4, w / 4, 3), float32, for the window of h x w pixels that
-    holds the image.
+    16), the image's "colours" (h / 4, w / 4, 3) and "borders" (h / 4, w / 4, 1), float32, for the
+    window of h x w pixels that holds the image.
     """
 
     def __init__(self, card: ModelCard, device: str, network: Nano, weights_sha256: str) -> None:

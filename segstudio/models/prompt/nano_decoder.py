@@ -84,7 +84,7 @@ class NanoRows:
             _rows(features.quarter) + quarter_bias,
             half.reshape(4 * rows * columns, -1) + decoder.up_half.bias.repeat(4),
             functional.conv2d(blank, self._from_prior, pictures.fine[0].bias, padding=1),
-            image_costs(features.colours[0]),
+            image_costs(features.colours[0], features.borders[0]),
         )
 
     def decode(

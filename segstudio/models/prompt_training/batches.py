@@ -16,11 +16,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segstudio.models.nets.trails import TRAIL_CELL
 from segstudio.models.prompt_training.scene import Scene, Target
 from segstudio.models.prompt_training.settings import NanoSettings
 from segstudio.models.prompt_training.streams import SceneStream, scene_stream
 
 BLOCK = 16  # batches
+UNKNOWN = 255
 PADDING = 127  # a grey that is zero once normalised
 _CELL = 2
 _LEAST_CELLS = 12
@@ -28,12 +30,17 @@ _WEIGHTS = {"object": 1.0, "group": 0.4, "part": 0.4, "region": 0.6}
 _AHEAD = 6  # batches that wait
 
 
+Cut = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """`images` (B, S, S, 3) uint8 RGB; `masks` (B, T, S / 2, S / 2) uint8, 255 where covered."""
+    """`images` (B, S, S, 3) uint8 RGB; `masks` (B, T, S / 2, S / 2) uint8, 255 where covered;
+    `borders` (B, S / 4, S / 4) uint8, see `borders`."""
 
     images: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.uint8]
+    borders: npt.NDArray[np.uint8]
 
 
 class BatchStream:
@@ -57,13 +64,13 @@ class BatchStream:
         worker = (self._step // BLOCK) % len(self._queues)
         while True:
             try:
-                images, masks = self._queues[worker].get(timeout=5)
+                arrays = self._queues[worker].get(timeout=5)
                 break
             except Exception as error:  # queue.Empty of any context
                 if not self._processes[worker].is_alive():
                     raise RuntimeError("the process that makes training images has died") from error
         self._step += 1
-        return Batch(images, masks)
+        return Batch(*arrays)
 
     def close(self) -> None:
         for process in self._processes:
@@ -82,7 +89,7 @@ def _work(
         if block % share[1] == share[0]:
             for step, batch in enumerate(make_block(composer, settings, block), block * BLOCK):
                 if step >= start:
-                    queue.put((batch.images, batch.masks))
+                    queue.put((batch.images, batch.masks, batch.borders))
         block += 1
 
 
@@ -95,22 +102,20 @@ def make_block(composer: SceneStream, settings: NanoSettings, block: int) -> Ite
     for step in steps:
         side, images = settings.side(step), settings.images_at(step)
         scenes = kept.setdefault(side, [])
-        pairs: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = []
-        while len(pairs) < images:
+        cuts: list[Cut] = []
+        while len(cuts) < images:
             if len(scenes) < 2 * images or draw.random() < 0.5:
                 scenes.append(composer.sample(side, side))
             if len(scenes) > 4 * images:
                 scenes.pop(0)
-            pair = cut(scenes[int(draw.integers(len(scenes)))], settings.targets, draw)
-            if pair is not None:
-                pairs.append(pair)
-        yield Batch(np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs]))
+            made = cut(scenes[int(draw.integers(len(scenes)))], settings.targets, draw)
+            if made is not None:
+                cuts.append(made)
+        yield Batch(*map(np.stack, zip(*cuts, strict=True)))
 
 
-def cut(
-    scene: Scene, targets: int, draw: np.random.Generator
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]] | None:
-    """An image (S, S, 3) and `targets` masks (T, S / 2, S / 2) of a scene; None if it has none."""
+def cut(scene: Scene, targets: int, draw: np.random.Generator) -> Cut | None:
+    """One image of a batch, with `targets` masks of the scene; None if it has none."""
     image, ids = scene.image, scene.ids
     if draw.random() < 0.5:
         image, ids = image[:, ::-1], ids[:, ::-1]
@@ -130,7 +135,22 @@ def cut(
         return None
     while len(found) < targets:
         found.append(found[int(draw.integers(len(found)))])
-    return np.ascontiguousarray(image), np.stack(found)
+    return np.ascontiguousarray(image), np.stack(found), borders(ids)
+
+
+def borders(ids: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """(h / 4, w / 4): 1 for cells where things of `ids` (h, w) meet, 0 within one, UNKNOWN where
+    nothing is named."""
+    meet = np.zeros(ids.shape, dtype=np.uint8)
+    beside, below = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
+    for part, differ in ((np.s_[:, 1:], beside), (np.s_[:, :-1], beside)):
+        meet[part] |= differ
+    for part, differ in ((np.s_[1:], below), (np.s_[:-1], below)):
+        meet[part] |= differ
+    height, width = (length // TRAIL_CELL for length in ids.shape)
+    cells = height, TRAIL_CELL, width, TRAIL_CELL
+    met, named = (one.reshape(cells).max(axis=(1, 3)) for one in (meet, ids))
+    return np.where(met > 0, 1, np.where(named > 0, 0, UNKNOWN)).astype(np.uint8)
 
 
 def _shuffled(targets: tuple[Target, ...], draw: np.random.Generator) -> list[Target]:

@@ -18,7 +18,7 @@ from segstudio.models.nets.nano import CELL, PIXEL_MEAN, PIXEL_STD, SIDE, STRIDE
 from segstudio.models.nets.nano import Prompts as NetPrompts
 from segstudio.models.prompt_training.batches import Batch
 from segstudio.models.prompt_training.clicks import drawn_box, first_click, next_click
-from segstudio.models.prompt_training.losses import mask_losses, prompt_loss
+from segstudio.models.prompt_training.losses import border_loss, mask_losses, prompt_loss
 from segstudio.models.prompt_training.settings import NanoSettings
 
 MOST_CLICKS = 8
@@ -156,8 +156,10 @@ class Learner:
         table = PromptTable(masks > 127, corner_xy)
         table.begin(draw)
         with self._precision():
-            features = repeated(self.network.encode(normalised(batch.images, self.device)), times)
+            seen = self.network.encode(normalised(batch.images, self.device))
+            features = repeated(seen, times)
             total, first, said = self._round(features, table, truth, None, None)
+            total = total + self.settings.border_weight * border_loss(seen.borders, batch.borders)
             for _ in range(int(draw.integers(0, 3))):
                 table.correct(_cells(said), draw, 1)
                 with torch.no_grad():

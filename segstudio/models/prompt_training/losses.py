@@ -1,4 +1,5 @@
-"""What training a prompt model makes small: focal and dice loss, and the error of predicted IoU.
+"""What training a prompt model makes small: focal and dice loss, and the error of predicted IoU;
+and of the borders that it sees.
 
 Kirillov et al. 2023, section A: of several masks for a doubtful prompt only the best one learns.
 """
@@ -7,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -51,3 +54,14 @@ def prompt_loss(losses: MaskLosses, predicted: Tensor, doubtful: Tensor) -> Tens
     best = several.min(1).values + 0.05 * several.mean(1)
     share = torch.where(doubtful, 1.0, 0.25)
     return (losses.loss[:, 0] + share * best).mean() + functional.mse_loss(predicted, losses.iou)
+
+
+def border_loss(logits: Tensor, truth: npt.NDArray[np.uint8]) -> Tensor:
+    """Cross-entropy of `logits` (B, 1, h, w) over the cells of `truth` (B, h, w) that are known,
+    1 or 0; 0.0 where none is."""
+    wanted = torch.from_numpy(truth).to(logits.device)[:, None]
+    known = wanted <= 1
+    lost = functional.binary_cross_entropy_with_logits(
+        logits.float(), wanted.float().clamp(max=1), reduction="none"
+    )
+    return (lost * known).sum() / known.sum().clamp(min=1)

@@ -50,6 +50,7 @@ class NanoSettings(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: float = 0.02
     gamma: float = 1.0
     focal_weight: float = 4.0
+    border_weight: float = 1.0
     average: float = 0.998
     held_out: tuple[str, ...] = ()
     validate_every: int = 400

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.graph import MCP
 
 from segstudio.imaging import geodesic
-from segstudio.imaging.geodesic import FAR, distances, exact_distances, step_costs
+from segstudio.imaging.geodesic import FAR, distances, exact_distances, step_costs, wall_costs
 
 
 def picture(height: int, width: int, seed: int, smooth: float = 1.5) -> npt.NDArray[np.float32]:
@@ -89,6 +89,20 @@ def test_a_click_reaches_its_own_side_of_an_edge_first():
     seeds[10, 3] = True
     for found in distances(step_costs(halves), seeds):
         assert found[:, :15].max() < found[:, 15:].min()
+
+
+def test_a_gap_in_a_wall_is_where_the_cheapest_path_goes():
+    walls = np.zeros((20, 30), dtype=np.float32)
+    walls[:, 15] = 1.0
+    walls[2, 15] = 0.0
+    seeds = np.zeros((20, 30), dtype=bool)
+    seeds[18, 3] = True
+    sums, passes = distances(wall_costs(walls), seeds)
+    assert passes[:, 16:].max() < 0.01, "and no step of it is dear"
+    behind = np.delete(sums, 15, axis=1)
+    assert behind.max() < 0.5, "around it, and not across"
+    walls[2, 15] = 1.0
+    assert distances(wall_costs(walls), seeds)[0][:, 16:].min() > 0.9
 
 
 def test_without_a_seed_all_is_far():

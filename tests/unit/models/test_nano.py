@@ -92,7 +92,7 @@ def test_answers_are_the_networks_own_up_to_rounding(
     features = Features(
         *(
             torch.randn(1, channels, 64 // step, 96 // step, generator=made)
-            for channels, step in ((64, 8), (32, 4), (16, 2), (3, 4))
+            for channels, step in ((64, 8), (32, 4), (16, 2), (3, 4), (1, 4))
         )
     )
     prompts, corner = prompts_of_all_kinds(), (32, 64)
@@ -149,6 +149,7 @@ def test_long_and_tiny_images_are_seen_in_a_window_that_holds_them(
         "quarter": (rows // 4, columns // 4, 32),
         "half": (rows // 2, columns // 2, 16),
         "colours": (rows // 4, columns // 4, 3),
+        "borders": (rows // 4, columns // 4, 1),
     }
     for x, y in ((0.0, 0.0), (width, height), (-5.0, height + 9.0)):
         answer = model.predict(embedding, Prompt(points=((x, y),), labels=(1,)))

@@ -11,7 +11,7 @@ import torch
 
 from segstudio.core.errors import BadInputError
 from segstudio.models.nets.nano import Nano
-from segstudio.models.prompt_training.batches import Batch
+from segstudio.models.prompt_training.batches import UNKNOWN, Batch
 from segstudio.models.prompt_training.distilling import (
     DistillingLearner,
     TeacherGrids,
@@ -84,7 +84,8 @@ def test_tokens_come_closer_to_the_teacher_and_the_student_stays_as_it_was(grids
     learner.train_mode()
     mask = np.zeros((1, 1, 32, 32), np.uint8)
     mask[..., 8:20, 8:24] = 255
-    batch = Batch(np.full((1, 64, 64, 3), 90, np.uint8), mask)
+    unknown = np.full((1, 16, 16), UNKNOWN, np.uint8)
+    batch = Batch(np.full((1, 64, 64, 3), 90, np.uint8), mask, unknown)
 
     def far() -> float:
         with torch.no_grad():

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from segstudio.core.progress import CancelToken
-from segstudio.models.prompt_training.batches import make_block
+from segstudio.models.prompt_training.batches import UNKNOWN, borders, make_block
 from segstudio.models.prompt_training.composing import Composer
 from segstudio.models.prompt_training.loop import LOG, WEIGHTS, Run
 from segstudio.models.prompt_training.scene import SceneLine, Target, read_scene, scene_lines
@@ -112,3 +112,14 @@ def test_mixed_windows_cost_about_the_same_and_hold_fewer_images_the_larger_they
     drawn = {settings.side(step): settings.images_at(step) for step in range(60)}
     assert drawn == {64: 6, 96: 3, 192: 1}
     assert [settings.side(step) for step in range(60)] == [settings.side(n) for n in range(60)]
+
+
+def test_borders_are_where_things_meet_and_unknown_where_nothing_is_named():
+    ids = np.zeros((16, 24), np.uint16)
+    ids[:, 9:18] = 3
+    ids[8:, 9:18] = 4
+    found = borders(ids)
+    expected = np.full((4, 6), UNKNOWN)
+    expected[:, 2], expected[:, 3], expected[:, 4] = 1, 0, 1
+    expected[1:3, 3] = 1
+    np.testing.assert_array_equal(found, expected)

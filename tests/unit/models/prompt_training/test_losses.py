@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.ops import sigmoid_focal_loss
 
-from segstudio.models.prompt_training.losses import MaskLosses, mask_losses, prompt_loss
+from segstudio.models.prompt_training.batches import UNKNOWN
+from segstudio.models.prompt_training.losses import (
+    MaskLosses,
+    border_loss,
+    mask_losses,
+    prompt_loss,
+)
 
 
 @pytest.fixture
@@ -62,3 +70,13 @@ def test_scores_learn_the_true_iou():
     prompt_loss(MaskLosses(torch.ones(1, 4), iou), scores, torch.tensor([True])).backward()
     assert scores.grad is not None
     assert torch.sign(scores.grad[0]).tolist() == [-1, 0, 1, 0]
+
+
+def test_borders_are_learnt_where_they_are_known():
+    logits = torch.tensor([[[[2.0, -1.0], [0.5, 3.0]]]])
+    truth = np.array([[[1, 0], [UNKNOWN, 0]]], dtype=np.uint8)
+    expected = binary_cross_entropy_with_logits(
+        torch.tensor([2.0, -1.0, 3.0]), torch.tensor([1.0, 0.0, 0.0])
+    )
+    assert border_loss(logits, truth) == pytest.approx(float(expected))
+    assert border_loss(logits, np.full((1, 2, 2), UNKNOWN, dtype=np.uint8)) == 0
