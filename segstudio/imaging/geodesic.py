@@ -30,12 +30,20 @@ _ROUNDS = 4  # of scans
 def step_costs(colours: Floats) -> Floats:
     """(4, h, w) float32: from each pixel of `colours` (h, w, 3) to the right, down, down right and
     down left; FAR where that is outside."""
-    return _costs(colours, lambda here, there: np.sqrt(((there - here) ** 2).sum(axis=2)))
+    return _costs(colours, _difference)
 
 
 def wall_costs(walls: Floats) -> Floats:
     """The same where a step costs the mean of `walls` (h, w) at its ends."""
-    return _costs(walls, lambda here, there: (here + there) / 2)
+    return _costs(walls, _mean)
+
+
+def _difference(here: Floats, there: Floats) -> Floats:
+    return np.asarray(np.sqrt(((there - here) ** 2).sum(axis=2)), dtype=np.float32)
+
+
+def _mean(here: Floats, there: Floats) -> Floats:
+    return np.float32(0.5) * (here + there)
 
 
 def _costs(values: Floats, between: Callable[[Floats, Floats], Floats]) -> Floats:

@@ -91,7 +91,7 @@ def _logs(found: tuple[npt.NDArray[np.float32], ...]) -> npt.NDArray[np.float32]
     """(2, h, w): of cheapest paths and of lowest passes, on a scale from about -1 to UNREACHED."""
     pairs = zip(found, _NEAR, _MIDDLE, strict=True)
     logs = [np.log((far + nearest) / middle) / 2 for far, nearest, middle in pairs]
-    return np.minimum(np.stack(logs), np.float32(UNREACHED))
+    return np.asarray(np.minimum(logs, UNREACHED), dtype=np.float32)
 
 
 def _beyond(box: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.bool_]:

@@ -26,9 +26,8 @@ from segstudio.imaging.shrink import bilinear_shrunk
 from segstudio.models.card import ModelCard
 from segstudio.models.device import choose_device
 from segstudio.models.nets.nano import MASKS, PIXEL_MEAN, PIXEL_STD, STRIDE, Features, Nano, Prompts
+from segstudio.models.prompt.by_points import EverythingByPoints
 from segstudio.models.prompt.checkpoint import load_network
-from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
-from segstudio.models.prompt.everything import segment_everything
 from segstudio.models.prompt.frame import ModelFrame
 from segstudio.models.prompt.memory import memory_errors
 from segstudio.models.prompt.nano_decoder import ImageRows, NanoRows
@@ -101,7 +100,7 @@ class _Recent:
     rows: ImageRows
 
 
-class NanoModel:
+class NanoModel(EverythingByPoints):
     """The loaded network. Calls remember nothing that changes an answer.
 
     What the decoder computes once for each image is kept for the last few embeddings that were
@@ -159,28 +158,6 @@ class NanoModel:
             drawn = mask_logits(frame.prior_logits(prompt.prior), frame)
             items = [replace(item, mask=prompt.prior, logits=drawn) for item in items]
         return Candidates(tuple(items), self.model_key)
-
-    def everything(
-        self,
-        embedding: Embedding,
-        settings: EverythingSettings,
-        report: ProgressSink,
-        cancel: CancelToken,
-        encode_crop: EncodeCrop | None = None,
-    ) -> Candidates:
-        decode_crop = None
-        if encode_crop is not None:
-            decode_crop = lambda box: self.point_decoder(encode_crop(box))  # noqa: E731
-        with memory_errors(self.device), torch.inference_mode():
-            found = segment_everything(
-                self.point_decoder(embedding),
-                embedding.image_size,
-                settings,
-                report,
-                cancel,
-                decode_crop=decode_crop,
-            )
-        return Candidates(found, self.model_key)
 
     def point_decoder(self, embedding: Embedding) -> PointDecoder:
         """Answers points of `embedding`'s image or crop; to be called in inference mode."""

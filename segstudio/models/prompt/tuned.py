@@ -19,9 +19,10 @@ from typing import Any
 import msgspec
 
 from segstudio.config.paths import data_dir
-from segstudio.core.errors import BadInputError, StorageError
+from segstudio.core.errors import BadInputError
 from segstudio.core.whole_files import disk_error, put
 from segstudio.models.card import ModelCard, WeightsFile
+from segstudio.models.kept import delete_folder, kept_folders
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 
@@ -100,7 +101,7 @@ def read(place: Path) -> TunedFacts:
 def all_facts() -> tuple[TunedFacts, ...]:
     """The tuned models that are there, the newest first; damaged ones are logged, not raised."""
     found = []
-    for place in _folders():
+    for place in kept_folders(folder()):
         try:
             found.append(read(place))
         except BadInputError as error:
@@ -144,18 +145,7 @@ def delete(key: str) -> None:
     place = folder() / key
     if not _KEY.fullmatch(key) or not place.is_dir():
         raise BadInputError(f"No prompt model {key!r} was tuned here.")
-    try:
-        shutil.rmtree(place)
-    except OSError as error:
-        raise StorageError(f"{place} cannot be deleted: {error.strerror or error}.") from error
-
-
-def _folders() -> list[Path]:
-    try:
-        entries = sorted(folder().iterdir())
-    except OSError:
-        return []
-    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    delete_folder(place)
 
 
 def _free_key(title: str, place: Path, taken: Collection[str]) -> str:

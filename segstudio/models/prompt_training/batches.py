@@ -143,10 +143,10 @@ def borders(ids: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
     nothing is named."""
     meet = np.zeros(ids.shape, dtype=np.uint8)
     beside, below = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
-    for part, differ in ((np.s_[:, 1:], beside), (np.s_[:, :-1], beside)):
-        meet[part] |= differ
-    for part, differ in ((np.s_[1:], below), (np.s_[:-1], below)):
-        meet[part] |= differ
+    meet[:, 1:] |= beside
+    meet[:, :-1] |= beside
+    meet[1:] |= below
+    meet[:-1] |= below
     height, width = (length // TRAIL_CELL for length in ids.shape)
     cells = height, TRAIL_CELL, width, TRAIL_CELL
     met, named = (one.reshape(cells).max(axis=(1, 3)) for one in (meet, ids))

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from segstudio.config.paths import data_dir
 from segstudio.core.errors import BadInputError, StorageError, WeightsError
 from segstudio.core.whole_files import put, put_by
+from segstudio.models.kept import delete_folder, kept_folders
 from segstudio.models.semantic.card import SemanticCard
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def damaged_weights(path: Path) -> WeightsError:
 def cards() -> tuple[SemanticCard, ...]:
     """The models that are there, the newest first; a damaged one is passed over, and logged."""
     found = []
-    for place in _folders():
+    for place in kept_folders(folder()):
         try:
             card = read(place)
         except BadInputError as error:
@@ -193,7 +194,7 @@ def named(key: str) -> SemanticCard | None:
 def damaged() -> tuple[str, ...]:
     """A sentence for each folder in the library that holds no model that can be used."""
     sentences = []
-    for place in _folders():
+    for place in kept_folders(folder()):
         try:
             card = read(place)
         except BadInputError as error:
@@ -213,18 +214,7 @@ def delete(key: str) -> None:
     place = folder() / key
     if not _KEY.fullmatch(key) or not place.is_dir():
         raise BadInputError(f"No model {key!r} was trained here.")
-    try:
-        shutil.rmtree(place)
-    except OSError as error:
-        raise StorageError(f"{place} cannot be deleted: {error.strerror or error}.") from error
-
-
-def _folders() -> list[Path]:
-    try:
-        entries = sorted(folder().iterdir())
-    except OSError:
-        return []
-    return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    delete_folder(place)
 
 
 def _exchange(made: Path, target: Path) -> None:
