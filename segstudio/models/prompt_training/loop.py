@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from segstudio.core.progress import CancelToken
+from segstudio.core.whole_files import put, put_by
 from segstudio.models.nets.nano import Nano
 from segstudio.models.prompt_training.batches import BatchStream
 from segstudio.models.prompt_training.learner import Learner, Taught
@@ -49,7 +50,7 @@ class Run:
         self.learner = self._learner(build(settings, device))
         self.step, self.seconds = 0, 0.0
         self._resume()
-        (folder / SETTINGS).write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
+        put(folder / SETTINGS, msgspec.json.format(msgspec.json.encode(settings)))
 
     def _learner(self, network: Nano) -> Learner:
         return Learner(network, self.settings, self.device)
@@ -98,7 +99,7 @@ class Run:
         half = {k: _halved(v) for k, v in learner.average.items()}
         facts = {"width": str(self.settings.width), "drawn": str(int(self.settings.drawn))}
         facts |= {"step": str(self.step)}
-        save_file(half, self.folder / WEIGHTS, metadata=facts)
+        put_by(self.folder / WEIGHTS, lambda part: save_file(half, part, metadata=facts))
 
     def _resume(self) -> None:
         found = load(self.folder / CHECKPOINT)
