@@ -128,7 +128,7 @@ def loaded(
     folder = tmp_path_factory.mktemp(card.key)
     with (
         pytest.MonkeyPatch.context() as patch,
-        shallow_encoders(depth=1),
+        shallow_encoders(depth=1, narrower=8),
         small_mobile_sam(),
     ):
         patch.setenv("SEGSTUDIO_HOME", str(folder / "home"))

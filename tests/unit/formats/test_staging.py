@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -209,9 +208,9 @@ def test_a_folder_that_may_not_be_written_is_an_os_error(tmp_path: Path) -> None
         write(tmp_path / "export", "new")
 
 
-def test_staging_a_thousand_files_is_quick(tmp_path: Path) -> None:
-    start = time.perf_counter()
+def test_a_thousand_files_arrive(tmp_path: Path) -> None:
     with staged_folder(tmp_path / "export", replace=False) as folder:
         for number in range(1000):
             (folder / f"{number}.txt").write_text("x")
-    assert time.perf_counter() - start < 20
+    names = {path.name for path in (tmp_path / "export").glob("*.txt")}
+    assert names == {f"{number}.txt" for number in range(1000)}
