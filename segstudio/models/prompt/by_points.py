@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 
 from segstudio.core.progress import CancelToken, ProgressSink
 from segstudio.core.prompt import Candidates, Embedding
+from segstudio.models.card import ModelCard
 from segstudio.models.prompt.contract import EncodeCrop, EverythingSettings
 from segstudio.models.prompt.everything import segment_everything
 from segstudio.models.prompt.memory import memory_errors
@@ -15,6 +17,8 @@ from segstudio.models.prompt.sam_decoder import PointDecoder
 
 
 class _PointModel(Protocol):
+    card: ModelCard
+
     @property
     def model_key(self) -> str: ...
 
@@ -35,6 +39,7 @@ class EverythingByPoints:
         cancel: CancelToken,
         encode_crop: EncodeCrop | None = None,
     ) -> Candidates:
+        own = replace(settings, predicted_iou=settings.predicted_iou * self.card.score_scale)
         decode_crop = None
         if encode_crop is not None:
             decode_crop = lambda box: self.point_decoder(encode_crop(box))  # noqa: E731
@@ -42,7 +47,7 @@ class EverythingByPoints:
             found = segment_everything(
                 self.point_decoder(embedding),
                 embedding.image_size,
-                settings,
+                own,
                 report,
                 cancel,
                 decode_crop=decode_crop,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from seeded_nano import write_nano
 from segstudio.core.errors import WeightsError
 from segstudio.core.image import RgbImage
 from segstudio.core.mask import Box
-from segstudio.core.progress import CancelToken
+from segstudio.core.progress import CancelToken, ignore_progress
 from segstudio.core.prompt import Embedding, Prompt
 from segstudio.engine.embedding_cache import EmbeddingCache
 from segstudio.models.nets.nano import Features, Nano, Prompts
 from segstudio.models.prompt.checkpoint import load_network
+from segstudio.models.prompt.contract import EverythingSettings
 from segstudio.models.prompt.frame import ModelFrame
 from segstudio.models.prompt.nano import NanoModel
 from segstudio.models.prompt.nano_decoder import NanoRows
@@ -214,3 +216,17 @@ def test_what_is_not_the_networks_weights_is_refused_in_a_sentence(tmp_path: Pat
         assert str(path) in said
     with pytest.raises(WeightsError, match="install SegStudio again"):
         CARD.load(None, "cpu")
+
+
+def test_everything_asks_for_the_predicted_iou_that_the_card_calls_good(weights: Path) -> None:
+    def scores(scale: float, least: float) -> list[float]:
+        model = replace(CARD, score_scale=scale).load(weights, "cpu")
+        embedding = model.encode(noise(90, 120), CancelToken())
+        wanted = EverythingSettings(points_per_side=4, predicted_iou=least, stability=0.0)
+        found = model.everything(embedding, wanted, ignore_progress, CancelToken())
+        return [item.predicted_iou for item in found.items]
+
+    middle = float(np.median(scores(1.0, 0.0)))
+    good = scores(0.5, 2 * middle)
+    assert good == scores(1.0, middle)
+    assert 0 < len(good) < len(scores(1.0, 0.0))
