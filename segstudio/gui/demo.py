@@ -102,7 +102,7 @@ class Demo:
         self.close()
 
     def _open_window(self) -> Hand:
-        studio = Studio(Settings(model="graph_cut"))
+        studio = Studio(Settings(model="segstudio_nano"))
         self._hand = hand = Hand(studio)
         hand.show()
         self.summary.timings["window"] = self._elapsed()
@@ -200,7 +200,7 @@ class Demo:
 
     def _reopen(self, hand: Hand, project: Path, before: dict[str, list[Annotation]]) -> None:
         hand.close()
-        self._hand = again = Hand(Studio(Settings(model="graph_cut")))
+        self._hand = again = Hand(Studio(Settings(model="segstudio_nano")))
         again.show()
         again.studio.desks.project.open(project)
         again.wait(lambda: again.workspace.session is not None, "the project does not open again")

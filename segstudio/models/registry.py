@@ -31,12 +31,18 @@ PROMPT_MODELS: tuple[ModelCard, ...] = (
     ModelCard(
         key="segstudio_nano",
         title="Nano (built in)",
-        description="SegStudio's own small network, no download: quick on any processor, coarser "
-        "than MobileSAM.",
+        description="SegStudio's own small network, no download: instant on any processor, coarser "
+        "than MobileSAM and SAM, which are a click away in this list. Mean IoU on COCO objects: 0.43 "
+        "after one click, 0.63 after three, 0.72 after five, 0.70 for a box.",
         accepts=_PROMPTS,
         weights=WeightsFile(
-            name="segstudio_nano.safetensors", url="", size=0, sha256="", licence="Apache-2.0"
+            name="segstudio_nano.safetensors",
+            url="",
+            size=7_307_394,
+            sha256="a86182912a488a822bf5fd9c990c826a9f07383f5150d66ae1f73b5ce87fb597",
+            licence="Apache-2.0",
         ),
+        score_scale=0.5 / 0.88,
         loader="segstudio.models.prompt.nano:load",
         converted=False,
     ),

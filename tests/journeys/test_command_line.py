@@ -108,7 +108,7 @@ def test_one_mask_from_points_is_the_same_as_png_and_as_json(
     assert annotation["area"] == said["area"] == int((mask == 255).sum())
     assert annotation["bbox"] == list(coco_mask.toBbox(annotation["segmentation"]))
     assert annotation["iscrowd"] == 0 and 0 <= annotation["predicted_iou"] <= 1
-    assert said["model"] == "graph_cut", "the built-in model, as there are no weights"
+    assert said["model"] == "segstudio_nano", "the model in the box, as nobody has chosen one"
     assert said["prompt"]["points"] == [[300.0, 200.0], [20.5, 20.5]]
 
 

@@ -29,7 +29,9 @@ def hand(qtbot: QtBot, tmp_path: Path) -> Iterator[Hand]:
     x0, y0, x1, y1 = SPOT
     photo[y0:y1, x0:x1] = (20, 30, 220)
     cv2.imwrite(str(tmp_path / "large.jpg"), photo)
-    hand = Hand(Studio(Settings(model="graph_cut", prefetch_neighbours=0, hover_preview=False)))
+    hand = Hand(
+        Studio(Settings(model="segstudio_nano", prefetch_neighbours=0, hover_preview=False))
+    )
     qtbot.addWidget(hand.window)
     hand.show()
     hand.studio.desks.project.open(tmp_path)

@@ -79,7 +79,7 @@ def project(tmp_path: Path, photos: Path) -> Path:
 
 
 def open_window(qtbot: QtBot, path: Path) -> Hand:
-    hand = Hand(Studio(Settings(model="graph_cut", prefetch_neighbours=0)))
+    hand = Hand(Studio(Settings(model="segstudio_nano", prefetch_neighbours=0)))
     qtbot.addWidget(hand.window)
     hand.show()
     hand.studio.desks.project.open(path)
@@ -143,7 +143,7 @@ def test_an_imported_mask_is_mended_in_place_and_its_locked_neighbour_stays(
     assert new.prompt is not None
     assert new.prompt.prior == old.mask
     assert new.prompt.labels == (1, 0)
-    assert new.model_key.startswith("graph_cut")
+    assert new.model_key.startswith("segstudio_nano")
     assert new.predicted_iou is not None
     assert new.stage is Stage.ASSISTED
     assert (new.id, new.category_id, new.z_order) == (old.id, old.category_id, old.z_order)

@@ -30,7 +30,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def open_window(qtbot: QtBot, path: Path | None = None) -> Hand:
-    studio = Studio(Settings(model="graph_cut", prefetch_neighbours=0))
+    studio = Studio(Settings(model="segstudio_nano", prefetch_neighbours=0))
     hand = Hand(studio)
     qtbot.addWidget(hand.window)
     hand.show()
@@ -60,7 +60,7 @@ def test_a_click_and_space_make_an_annotation_that_is_on_disk(hand: Hand, photos
     [row] = hand.workspace.annotations
     assert row.mask.contains(120, 300)
     assert row.tool == "point"
-    assert row.model_key.startswith("graph_cut")
+    assert row.model_key.startswith("segstudio_nano")
     assert row.prompt is not None
     assert row.prompt.points[0] == pytest.approx((120, 300), abs=2)
     with ProjectStore.open(photos / "photos.segstudio", read_only=True) as store:
@@ -247,7 +247,7 @@ def test_opening_what_is_open_turns_to_it(hand: Hand, photos: Path) -> None:
 def test_a_second_window_is_told_who_has_the_project(
     hand: Hand, qtbot: QtBot, photos: Path
 ) -> None:
-    other = Hand(Studio(Settings(model="graph_cut")))
+    other = Hand(Studio(Settings(model="segstudio_nano")))
     qtbot.addWidget(other.window)
     other.show()
     told: list[str] = []
@@ -317,8 +317,8 @@ def test_a_model_that_is_not_here_is_offered_and_the_built_in_one_answers_on(han
     hand.wait(panel.get_button.isVisible, "nobody offers MobileSAM")
     assert panel.get_button.text() == "Get MobileSAM (39 MB)"
     assert prompts.card is not None
-    assert prompts.card.key == "graph_cut"
-    assert hand.workspace.settings.model == "graph_cut"
+    assert prompts.card.key == "segstudio_nano"
+    assert hand.workspace.settings.model == "segstudio_nano"
 
 
 def test_a_download_that_fails_is_told_and_the_built_in_one_answers_on(
@@ -338,7 +338,7 @@ def test_a_download_that_fails_is_told_and_the_built_in_one_answers_on(
     monkeypatch.undo()
     hand.click(120, 300)
     answer = hand.wait_for_answer()
-    assert answer.candidates.model_key.startswith("graph_cut")
+    assert answer.candidates.model_key.startswith("segstudio_nano")
 
 
 def test_nothing_is_cut_off_at_1280_by_800(hand: Hand) -> None:

@@ -37,7 +37,7 @@ TAKERS = (
 @pytest.fixture
 def hand(qapp: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[Hand]:
     apply_theme(qapp, "dark")
-    hand = Hand(Studio(Settings(model="graph_cut", prefetch_neighbours=0)))
+    hand = Hand(Studio(Settings(model="segstudio_nano", prefetch_neighbours=0)))
     qtbot.addWidget(hand.window)
     hand.show()
     write_sample_photos(tmp_path / "photos")

@@ -85,7 +85,9 @@ class PromptPanel(QWidget):
         layout.addStretch(1)
 
     def show_model(self, key: str) -> None:
-        self._model.setCurrentIndex(self._model.findData(key))
+        row = self._model.findData(key)
+        self._model.setCurrentIndex(row)
+        self._model.setToolTip(str(self._model.itemData(row, Qt.ItemDataRole.ToolTipRole) or ""))
         self.get_button.hide()
 
     def offer(self, card: ModelCard) -> None:

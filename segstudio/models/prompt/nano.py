@@ -46,6 +46,9 @@ _MULTIPLE = 32  # of pixels that the encoder takes
 _AT_ONCE = {"cpu": 4}  # prompts; more fall out of a CPU's cache
 _AT_ONCE_ELSE = 32
 _KEPT = 3  # embeddings whose shared part is kept
+# SAM's logits rise so much more steeply at a mask's edge: with it a mask whose true IoU is above
+# 0.85 has a stability of 0.975 (median), as with SAM. Measured on held-out photographs.
+_STEEPER = 6.0
 
 # What a network is built with where its file does not say, and what a file may say.
 _WIDTH, _WIDTHS = 96, range(16, 513, 8)
@@ -253,7 +256,7 @@ def _framed(logits: Tensor, frame: ModelFrame) -> Tensor:
     whole = logits.new_full((*logits.shape[:2], CELLS, CELLS), OUTSIDE, dtype=torch.float32)
     rows, columns = (-(-length // STRIDE) * STRIDE // _SHARE for length in _Seen.of(frame).size)
     rows, columns = min(rows, logits.shape[2], CELLS), min(columns, logits.shape[3], CELLS)
-    whole[:, :, :rows, :columns] = logits[:, :, :rows, :columns]
+    whole[:, :, :rows, :columns] = _STEEPER * logits[:, :, :rows, :columns]
     return whole
 
 

@@ -222,7 +222,7 @@ def test_everything_asks_for_the_predicted_iou_that_the_card_calls_good(weights:
     def count(scale: float) -> int:
         model = replace(CARD, score_scale=scale).load(weights, "cpu")
         embedding = model.encode(noise(90, 120), CancelToken())
-        wanted = EverythingSettings(points_per_side=4, predicted_iou=1.0, stability=0.0)
+        wanted = EverythingSettings(points_per_side=4, predicted_iou=100.0, stability=0.0)
         return len(model.everything(embedding, wanted, ignore_progress, CancelToken()).items)
 
-    assert count(0.5) > count(1.0) == 0
+    assert count(0.0) > count(1.0) == 0
