@@ -32,8 +32,8 @@ PROMPT_MODELS: tuple[ModelCard, ...] = (
         key="segstudio_nano",
         title="Nano (built in)",
         description="SegStudio's own small network, no download: instant on any processor, coarser "
-        "than MobileSAM and SAM, which are a click away in this list. Mean IoU on COCO objects: 0.43 "
-        "after one click, 0.63 after three, 0.72 after five, 0.70 for a box.",
+        "than MobileSAM and SAM, which are a click away in this list. Mean IoU on COCO objects: "
+        "0.43 after one click, 0.63 after three, 0.72 after five, 0.70 for a box.",
         accepts=_PROMPTS,
         weights=WeightsFile(
             name="segstudio_nano.safetensors",
