@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -18,6 +18,17 @@ from segstudio.gui.pick_state import PickState
 
 PATIENCE = 60.0
 SIZE = (1280, 800)
+
+
+def pause(milliseconds: int) -> None:
+    """Let the window live, then sleep, so that the other threads run.
+
+    QTest.qWait keeps Python's lock all the while: a job that reads many files, as the import of
+    torch does, would take minutes.
+    """
+    QApplication.processEvents()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    time.sleep(milliseconds / 1000)
 
 
 class Hand:
@@ -51,7 +62,7 @@ class Hand:
         while not until():
             if time.monotonic() > end:
                 raise SegStudioError(f"The demo failed: {otherwise} (waited {seconds:.0f} s).")
-            QTest.qWait(5)
+            pause(5)
 
     def settle(self) -> None:
         """Wait until no job is under way and everything is painted.
@@ -60,8 +71,8 @@ class Hand:
         """
         for _ in range(3):
             self.wait(lambda: not self.studio.runner.active(), "background work does not end")
+            pause(10)
             QApplication.processEvents()
-            QTest.qWait(10)
 
     def wait_for_answer(self) -> Answer:
         desk = self.studio.desks.prompt

@@ -108,6 +108,8 @@ _BY_KEY = {card.key: card for card in PROMPT_MODELS}
 
 # What answers where nothing else can, as where torch fails.
 EMBEDDED_MODEL = "graph_cut"
+# The best one that comes with the app; it needs torch.
+BOX_MODEL = "segstudio_nano"
 
 
 def prompt_models() -> tuple[ModelCard, ...]:

@@ -12,7 +12,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-from segstudio.config.paths import cache_dir, weights_folders
+from segstudio.config.paths import cache_dir, resources_dir, weights_folders
 from segstudio.core.errors import WeightsError
 from segstudio.core.progress import CancelToken, Progress, ProgressSink, ignore_progress
 from segstudio.core.whole_files import put
@@ -215,7 +215,12 @@ def _stamped(path: Path) -> str | None:
 
 
 def _stamp(path: Path, sha256: str) -> None:
-    """Remember a hash; where the cache cannot be written, it is computed again next time."""
+    """Remember a hash; where the cache cannot be written, it is computed again next time.
+
+    What comes with the app is small, and looking at it shall leave nothing behind.
+    """
+    if path.parent == resources_dir() / "models":
+        return
     try:
         target = _stamp_path(path)
         target.parent.mkdir(parents=True, exist_ok=True)

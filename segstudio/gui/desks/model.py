@@ -9,7 +9,7 @@ from segstudio.engine.model_loading import choose_card, has_weights
 from segstudio.engine.prompt_session import PromptSession
 from segstudio.gui.workspace import Workspace
 from segstudio.models.card import ModelCard
-from segstudio.models.registry import EMBEDDED_MODEL, prompt_model
+from segstudio.models.registry import BOX_MODEL, EMBEDDED_MODEL, prompt_model
 from segstudio.models.weights import missing_weights
 
 
@@ -74,11 +74,12 @@ class ModelDesk(QObject):
         self.use(key)
 
     def fall_back(self) -> None:
-        """The model failed: answer with the built-in one, which always can."""
+        """The model failed: answer with the one in the box; where it is that, with the one that
+        always can."""
         card = self._session.card
         if card is not None and card.key != EMBEDDED_MODEL:
             self.may_download.discard(card.key)
-            self._take(prompt_model(EMBEDDED_MODEL))
+            self._take(prompt_model(EMBEDDED_MODEL if card.key == BOX_MODEL else BOX_MODEL))
 
     def _take(self, card: ModelCard) -> None:
         self._session.use_model(card)

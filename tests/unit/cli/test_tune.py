@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import tuning_stand_in
-from seeded_nano import write_nano
 from training_project import training_project
 
 from segstudio.__main__ import main
@@ -20,7 +19,7 @@ from segstudio.engine import prompt_tuning
 from segstudio.engine.prompt_tuning import tuning_dir
 from segstudio.models.registry import PROMPT_MODELS, prompt_model, prompt_models
 from segstudio.models.training.events import Event, Started
-from segstudio.models.weights import file_sha256
+from segstudio.models.weights import file_sha256, find
 
 
 class Place:
@@ -29,7 +28,9 @@ class Place:
     def __init__(self, folder: Path) -> None:
         with training_project(folder / "project", count=4) as store:
             self.project = str(store.path)
-        self.base = write_nano(folder / "nano.safetensors", 32)
+        base = find(prompt_model("segstudio_nano"))
+        assert base is not None, "it is in the box"
+        self.base = base
         self.folder = folder
         self.gain(0.1)
 
@@ -37,7 +38,7 @@ class Place:
         (self.folder / tuning_stand_in.GAIN).write_text(str(value))
 
     def tune(self, *more: str) -> int:
-        return main(["tune", self.project, "--weights", str(self.base), "--json", *more])
+        return main(["tune", self.project, "--json", *more])
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_a_worse_model_is_said_and_kept_only_where_that_is_wanted(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place.gain(-0.05)
-    assert main(["tune", place.project, "--weights", str(place.base)]) == 0
+    assert main(["tune", place.project]) == 0
     text = capsys.readouterr().out
     assert "did not get better" in text
     assert "--keep" in text
@@ -131,7 +132,7 @@ def test_only_nano_can_be_tuned_and_photos_need_a_teacher(
     assert "nothing that can be tuned" in capsys.readouterr().err
     photos = place.folder / "bare"
     photos.mkdir()
-    assert main(["tune", str(photos), "--weights", str(place.base)]) == 1
+    assert main(["tune", str(photos)]) == 1
     assert "--teacher mobile_sam" in capsys.readouterr().err
 
 
