@@ -50,10 +50,17 @@ def _costs(values: Floats, between: Callable[[Floats, Floats], Floats]) -> Float
     height, width = values.shape[:2]
     costs = np.full((4, height, width), FAR, dtype=np.float32)
     for number, (down, right) in enumerate(_AWAY):
-        here = np.s_[: height - down, max(0, -right) : width - max(0, right)]
-        there = np.s_[down:, max(0, right) : width - max(0, -right)]
+        here, there = _ends(height, width, down, right)
         costs[number][here] = between(values[here], values[there]) + _LENGTH * np.hypot(down, right)
     return costs
+
+
+def _ends(
+    height: int, width: int, down: int, right: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """The pixels that have a neighbour so far away, and these neighbours."""
+    here = slice(0, height - down), slice(max(0, -right), width - max(0, right))
+    return here, (slice(down, height), slice(max(0, right), width - max(0, -right)))
 
 
 def distances(
@@ -102,8 +109,7 @@ def exact_distances(costs: Floats, seeds: npt.NDArray[np.bool_]) -> tuple[Floats
     numbers = np.arange(height * width).reshape(height, width)
     steps = []
     for cost, (down, right) in zip(costs, _AWAY, strict=True):
-        here = np.s_[: height - down, max(0, -right) : width - max(0, right)]
-        there = np.s_[down:, max(0, right) : width - max(0, -right)]
+        here, there = _ends(height, width, down, right)
         steps.append((cost[here].ravel(), numbers[here].ravel(), numbers[there].ravel()))
     values, one, other = (np.concatenate(part) for part in zip(*steps, strict=True))
     shape = height * width, height * width

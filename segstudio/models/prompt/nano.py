@@ -47,7 +47,7 @@ _AT_ONCE = {"cpu": 4}  # prompts; more fall out of a CPU's cache
 _AT_ONCE_ELSE = 32
 _KEPT = 3  # embeddings whose shared part is kept
 # SAM's logits rise so much more steeply at a mask's edge: with it a mask whose true IoU is above
-# 0.85 has a stability of 0.975 (median), as with SAM. Measured on held-out photographs.
+# 0.85 has a stability of 0.98 (median). Measured on held-out photographs.
 _STEEPER = 6.0
 
 # What a network is built with where its file does not say, and what a file may say.
